@@ -1,0 +1,84 @@
+# One target per folder: sextant_library(common_base ...) makes sextant::common_base.
+# All flags live on the interface targets below; nothing is global.
+add_library(sextant_options INTERFACE)
+target_compile_features(sextant_options INTERFACE cxx_std_20)
+target_include_directories(sextant_options INTERFACE ${CMAKE_SOURCE_DIR})
+# Contraction is off so that a row's bits depend on the written arithmetic, not on the optimiser.
+target_compile_options(sextant_options INTERFACE -ffp-contract=off)
+if(SEXTANT_SANITIZE)
+  target_compile_options(sextant_options INTERFACE
+    -fsanitize=${SEXTANT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(sextant_options INTERFACE -fsanitize=${SEXTANT_SANITIZE})
+endif()
+
+add_library(sextant_warnings INTERFACE)
+target_compile_options(sextant_warnings INTERFACE
+  -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Werror)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  target_compile_options(sextant_warnings INTERFACE -Wthread-safety)
+endif()
+
+# sextant_library(NAME SOURCES ... [DEPS ...])
+function(sextant_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(sextant_${name} STATIC ${arg_SOURCES})
+  add_library(sextant::${name} ALIAS sextant_${name})
+  target_link_libraries(sextant_${name} PUBLIC sextant_options ${arg_DEPS}
+                                        PRIVATE sextant_warnings)
+endfunction()
+
+# Sources for one instruction set: optimised in every preset, because a function that the
+# compiler leaves out of line here may be the copy that the linker keeps for the whole program
+# (kernels/README.md says what such a file may include).
+set(SEXTANT_AVX2_FLAGS -mavx2 -mfma -mf16c)
+set(SEXTANT_AVX512_FLAGS -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mavx2 -mfma -mf16c
+                         -mprefer-vector-width=512)
+function(sextant_isa_sources isa)
+  if(isa STREQUAL "avx2")
+    set(flags ${SEXTANT_AVX2_FLAGS})
+  elseif(isa STREQUAL "avx512")
+    set(flags ${SEXTANT_AVX512_FLAGS})
+  else()
+    message(FATAL_ERROR "sextant_isa_sources: unknown instruction set ${isa}")
+  endif()
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "${flags};-O3")
+endfunction()
+
+# A program for people, always found in build/bin. Sanitized and instrumented builds keep theirs
+# to themselves, so that they never replace the ones people run.
+function(sextant_program name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} sextant_warnings)
+  if(NOT SEXTANT_SANITIZE AND NOT SEXTANT_COVERAGE)
+    set_target_properties(${name} PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${CMAKE_SOURCE_DIR}/build/bin)
+  endif()
+endfunction()
+
+# sextant_test(NAME SOURCES ... DEPS ... [LABELS ...]): a GoogleTest program, one ctest entry.
+function(sextant_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest GTest::gtest_main
+                                        sextant_options sextant_warnings)
+  target_compile_definitions(${name} PRIVATE SEXTANT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name} --gtest_output=xml:${CMAKE_BINARY_DIR}/results/${name}.xml
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()
+
+# sextant_fuzzer(NAME SOURCES ... DEPS ...): a libFuzzer program, clang only.
+function(sextant_fuzzer name)
+  if(NOT SEXTANT_BUILD_FUZZERS)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} sextant_options sextant_warnings)
+endfunction()

@@ -1,0 +1,34 @@
+// The numeric profiles that this process can compute, chosen at start by CPUID.
+//
+// Each profile has its own fixed order of arithmetic: bits may differ between profiles, never
+// within one. kReference is the naive oracle of the tests.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace sextant {
+
+enum class Backend : std::uint8_t { kReference, kCpuAvx2, kCpuAvx512Bf16 };
+
+// "reference", "cpu-avx2", "cpu-avx512bf16".
+[[nodiscard]] const char* Name(Backend backend);
+
+// Errors: InvalidArgument naming the accepted spellings.
+[[nodiscard]] absl::StatusOr<Backend> ParseBackend(absl::string_view name);
+
+// Whether this processor (and its operating system) can run `backend`.
+[[nodiscard]] bool Supports(Backend backend);
+
+// Every backend that this machine can run, the best last; never empty.
+[[nodiscard]] std::vector<Backend> SupportedBackends();
+
+// The best supported backend, or the one that the environment variable SEXTANT_BACKEND names.
+// Errors: InvalidArgument for an unknown name, FailedPrecondition for one that this processor
+// cannot run, and for a processor without AVX2 and FMA.
+[[nodiscard]] absl::StatusOr<Backend> ChooseBackend();
+
+}  // namespace sextant

@@ -1,0 +1,80 @@
+#include "common/device/thread_pool.h"
+
+#include "common/base/check.h"
+
+namespace sextant {
+namespace {
+
+// About 50 microseconds of pause instructions.
+constexpr int kSpinIterations = 2000;
+
+void Pause() { __builtin_ia32_pause(); }
+
+}  // namespace
+
+ThreadPool::ThreadPool(int num_threads) {
+  CHECK_GE(num_threads, 1);
+  const unsigned processors = std::thread::hardware_concurrency();
+  spin_iterations_ = static_cast<unsigned>(num_threads) <= processors ? kSpinIterations : 0;
+  threads_.reserve(static_cast<std::size_t>(num_threads - 1));
+  for (int worker = 1; worker < num_threads; ++worker) {
+    threads_.emplace_back([this, worker] { WorkerLoop(worker); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  stop_.store(true, std::memory_order_relaxed);
+  epoch_.fetch_add(1, std::memory_order_release);
+  epoch_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void ThreadPool::RunTasks(const Body& body, std::int64_t tasks, int worker) {
+  for (;;) {
+    const std::int64_t task = next_task_.fetch_add(1, std::memory_order_relaxed);
+    if (task >= tasks) return;
+    body(task, worker);
+  }
+}
+
+void ThreadPool::ParallelFor(std::int64_t tasks, Body body) {
+  if (tasks <= 0) return;
+  if (threads_.empty() || tasks == 1) {
+    for (std::int64_t task = 0; task < tasks; ++task) body(task, 0);
+    return;
+  }
+  body_ = &body;
+  tasks_ = tasks;
+  next_task_.store(0, std::memory_order_relaxed);
+  busy_.store(static_cast<int>(threads_.size()), std::memory_order_relaxed);
+  epoch_.fetch_add(1, std::memory_order_release);
+  epoch_.notify_all();
+
+  RunTasks(body, tasks, 0);
+
+  for (int spin = 0; spin < spin_iterations_; ++spin) {
+    if (busy_.load(std::memory_order_acquire) == 0) return;
+    Pause();
+  }
+  for (int busy = busy_.load(std::memory_order_acquire); busy != 0;
+       busy = busy_.load(std::memory_order_acquire)) {
+    busy_.wait(busy, std::memory_order_acquire);
+  }
+}
+
+void ThreadPool::WorkerLoop(int worker) {
+  std::uint32_t seen = 0;
+  for (;;) {
+    for (int spin = 0; spin < spin_iterations_; ++spin) {
+      if (epoch_.load(std::memory_order_acquire) != seen) break;
+      Pause();
+    }
+    epoch_.wait(seen, std::memory_order_acquire);
+    seen = epoch_.load(std::memory_order_acquire);
+    if (stop_.load(std::memory_order_relaxed)) return;
+    RunTasks(*body_, tasks_, worker);
+    if (busy_.fetch_sub(1, std::memory_order_release) == 1) busy_.notify_one();
+  }
+}
+
+}  // namespace sextant
