@@ -1,0 +1,23 @@
+// Reading small text files whole: configuration, templates, vocabularies. Weights are mapped
+// instead (common/weights/mapped_file.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace sextant {
+
+// The bytes of a regular file.
+//
+// Errors: NotFound, PermissionDenied or Unavailable naming the path and the system's reason;
+//         InvalidArgument for a directory or a device, and for a file above `max_bytes`.
+[[nodiscard]] absl::StatusOr<std::string> ReadFile(const std::string& path, std::int64_t max_bytes);
+
+// "PATH: what failed: reason", with the code that fits `error_number` (an errno value).
+[[nodiscard]] absl::Status FileError(int error_number, const std::string& path,
+                                     const std::string& what);
+
+}  // namespace sextant
