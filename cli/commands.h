@@ -1,0 +1,20 @@
+// The commands of `sextant`, one file each (cli/NAME.cc).
+//
+// Add<Name>Command declares the subcommand, its options and its help on `app`, and sets a callback
+// that does the work and leaves the exit status in `exit_code`; both outlive the parse. A command
+// that fails writes one line, "sextant NAME: what is wrong and what to do", to standard error.
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sextant::cli {
+
+// 0 when `status` is OK; otherwise prints that one line and gives 1.
+int ExitCode(absl::string_view command, const absl::Status& status);
+
+}  // namespace sextant::cli
