@@ -1,0 +1,82 @@
+#include "kernels/sampling/sample.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status.h"
+#include "kernels/sampling/sample_row.h"
+
+namespace sextant {
+namespace {
+
+absl::Status CheckArgs(const SampleArgs& args) {
+  const std::int64_t rows = args.logits.rows;
+  if (static_cast<std::int64_t>(args.rows.size()) != rows ||
+      static_cast<std::int64_t>(args.results.size()) != rows || args.logits.cols < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "Sample: logits are [", rows, ", ", args.logits.cols, "], but ", args.rows.size(),
+        " rows are described and ", args.results.size(), " results wanted"));
+  }
+  std::int32_t previous = -1;
+  for (const std::int32_t id : args.banned_ids) {
+    if (id <= previous || id >= args.logits.cols) {
+      return absl::InvalidArgumentError(absl::StrCat("Sample: banned id ", id, " after ", previous,
+                                                     ": they must ascend within the vocabulary of ",
+                                                     args.logits.cols));
+    }
+    previous = id;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckHistory(const char* what, absl::Span<const std::int32_t> ids,
+                          std::int64_t vocab_size) {
+  for (const std::int32_t id : ids) {
+    if (id < 0 || id >= vocab_size) {
+      return absl::InvalidArgumentError(absl::StrCat("the ", what, " holds token id ", id,
+                                                     ", outside the vocabulary of ", vocab_size));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRow(const SampleRow& row, std::int64_t vocab_size) {
+  if (row.params == nullptr) return absl::InvalidArgumentError("Sample: a row without params");
+  RETURN_IF_ERROR(Validate(*row.params, vocab_size));
+  RETURN_IF_ERROR(CheckHistory("prompt", row.prompt, vocab_size));
+  return CheckHistory("output", row.output, vocab_size);
+}
+
+}  // namespace
+
+absl::Status NotFiniteError() {
+  return absl::InternalError(
+      "the model computed a logit that is not a finite number: its weights are damaged, or their "
+      "range is too small for this precision");
+}
+
+absl::Status AllBannedError() {
+  return absl::FailedPreconditionError("no token may be sampled: every id is banned");
+}
+
+absl::Status Sample(Stream& stream, const SampleArgs& args) {
+  RETURN_IF_ERROR(CheckArgs(args));
+  const auto sample_row = [&](std::int64_t r, int) {
+    const auto index = static_cast<std::size_t>(r);
+    const SampleRow& row = args.rows[index];
+    if (absl::Status status = CheckRow(row, args.logits.cols); !status.ok()) {
+      args.results[index] = status;
+      return;
+    }
+    args.results[index] = SampleRowReference(
+        {.logits = {args.logits.Row(r), static_cast<std::size_t>(args.logits.cols)},
+         .banned_ids = args.banned_ids,
+         .row = &row});
+  };
+  if (args.logits.rows == 1) {
+    sample_row(0, 0);
+  } else {
+    stream.pool().ParallelFor(args.logits.rows, sample_row);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sextant

@@ -1,0 +1,25 @@
+// One row of Sample: the naive oracle, and the version that selects by threshold.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "kernels/sampling/sample.h"
+
+namespace sextant {
+
+struct SampleRowArgs {
+  absl::Span<const float> logits;             // [V]
+  absl::Span<const std::int32_t> banned_ids;  // checked: ascending, in [0, V)
+  const SampleRow* row = nullptr;             // checked: params valid, history in [0, V)
+};
+
+// What a row leaves undecided when a logit is NaN or infinite, or nothing may be sampled.
+[[nodiscard]] absl::Status NotFiniteError();
+[[nodiscard]] absl::Status AllBannedError();
+
+// Sorts the whole vocabulary and sums in its order; never tuned.
+[[nodiscard]] absl::StatusOr<SampledToken> SampleRowReference(const SampleRowArgs& args);
+
+}  // namespace sextant
