@@ -1,0 +1,42 @@
+#include "kernels/linear/linear.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status.h"
+#include "kernels/linear/linear_reference.h"
+
+namespace sextant {
+namespace {
+
+absl::Status Check(const LinearArgs& args) {
+  const auto& [x, weight, y, precision] = args;
+  if (weight.dtype != DType::kBf16 && weight.dtype != DType::kFp32) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("linear: the weight is ", Name(weight.dtype), "; give it as bf16 or fp32"));
+  }
+  if (x.cols != weight.cols || y.cols != weight.rows || x.rows != y.rows) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "linear: x [", x.rows, ", ", x.cols, "], weight [", weight.rows, ", ", weight.cols,
+        "] and y [", y.rows, ", ", y.cols, "] do not fit: y = x W^T needs [T, K], [N, K], [T, N]"));
+  }
+  if (x.rows < 0 || x.cols < 0 || weight.rows < 0 || x.stride < x.cols || y.stride < y.cols) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("linear: a negative size, or a row stride (x ", x.stride, ", y ", y.stride,
+                     ") shorter than its row (", x.cols, ", ", y.cols, ")"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Linear(Stream& stream, const LinearArgs& args) {
+  return LinearGroup(stream, absl::MakeConstSpan(&args, 1));
+}
+
+absl::Status LinearGroup(Stream& stream, absl::Span<const LinearArgs> products) {
+  (void)stream;
+  for (const LinearArgs& args : products) RETURN_IF_ERROR(Check(args));
+  for (const LinearArgs& args : products) LinearReference(args);
+  return absl::OkStatus();
+}
+
+}  // namespace sextant
