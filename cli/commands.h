@@ -14,6 +14,8 @@ class App;
 
 namespace sextant::cli {
 
+void AddMakeCheckpointCommand(CLI::App& app, int& exit_code);
+
 // 0 when `status` is OK; otherwise prints that one line and gives 1.
 int ExitCode(absl::string_view command, const absl::Status& status);
 

@@ -5,7 +5,8 @@
 int main(int argc, char** argv) {
   CLI::App app{"Sextant: expert-parallel inference of the DeepSeek-V2 family"};
   app.require_subcommand(1);
-  int exit_code = 0;  // each command adds itself here: Add<Name>Command(app, exit_code)
+  int exit_code = 0;
+  sextant::cli::AddMakeCheckpointCommand(app, exit_code);
   CLI11_PARSE(app, argc, argv);
   return exit_code;
 }

@@ -70,4 +70,21 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, std::int64_t max_b
   return bytes;
 }
 
+absl::Status WriteFile(const std::string& path, absl::string_view bytes) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return FileError(errno, path, "cannot be created");
+  absl::Status status;
+  while (status.ok() && !bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      status = FileError(errno, path, "cannot be written");
+    } else {
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+  }
+  if (::close(fd) != 0) status.Update(FileError(errno, path, "cannot be closed"));
+  return status;
+}
+
 }  // namespace sextant
