@@ -61,9 +61,9 @@ RowsFunction FunctionFor(Backend backend) {
     case Backend::kReference:
       return CombineReference;
     case Backend::kCpuAvx2:
-      return CombineReference;
+      return CombineAvx2;
     case Backend::kCpuAvx512Bf16:
-      return CombineReference;
+      return CombineAvx512;
   }
   return CombineReference;
 }

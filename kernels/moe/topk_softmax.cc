@@ -52,15 +52,14 @@ TopkSoftmaxRows RowsOf(const TopkSoftmaxArgs& args, std::int64_t begin, std::int
 
 using RowsFunction = void (*)(const TopkSoftmaxRows&);
 
-RowsFunction FunctionFor(Backend backend, std::int64_t experts) {
-  if (experts > kMaxVectorExperts) return TopkSoftmaxReference;
+RowsFunction FunctionFor(Backend backend) {
   switch (backend) {
     case Backend::kReference:
       return TopkSoftmaxReference;
     case Backend::kCpuAvx2:
-      return TopkSoftmaxReference;
+      return TopkSoftmaxAvx2;
     case Backend::kCpuAvx512Bf16:
-      return TopkSoftmaxReference;
+      return TopkSoftmaxAvx512;
   }
   return TopkSoftmaxReference;
 }
@@ -70,7 +69,7 @@ RowsFunction FunctionFor(Backend backend, std::int64_t experts) {
 absl::Status TopkSoftmax(Stream& stream, const TopkSoftmaxArgs& args) {
   RETURN_IF_ERROR(CheckArgs(args));
   const std::int64_t tokens = args.gate_logits.rows;
-  const RowsFunction function = FunctionFor(stream.backend(), args.gate_logits.cols);
+  const RowsFunction function = FunctionFor(stream.backend());
   if (tokens <= kTokensPerTask) {
     function(RowsOf(args, 0, tokens));
     return absl::OkStatus();

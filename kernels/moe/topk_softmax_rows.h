@@ -21,10 +21,6 @@ struct TopkSoftmaxRows {
   std::int64_t ids_stride;
 };
 
-// Most experts that the vector versions hold in registers and on their stack; more take the
-// reference.
-inline constexpr std::int64_t kMaxVectorExperts = 512;
-
 void TopkSoftmaxReference(const TopkSoftmaxRows& rows);
 void TopkSoftmaxAvx2(const TopkSoftmaxRows& rows);
 void TopkSoftmaxAvx512(const TopkSoftmaxRows& rows);
