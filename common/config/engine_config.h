@@ -1,0 +1,33 @@
+// What an operator may set about the engine: the `engine` section of a YAML file
+// (docs/configuration.md), with command-line flags written over it afterwards.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/config/yaml_reader.h"
+#include "common/tensor/precision.h"
+
+namespace sextant {
+
+inline constexpr IntRange kThreadsRange = {.min = 0, .max = 1024};
+inline constexpr IntRange kCacheTokensRange = {.min = 1, .max = 1 << 30};
+inline constexpr IntRange kMaxBatchTokensRange = {.min = 1, .max = 1 << 20};
+
+struct EngineConfig {
+  std::int64_t threads = 0;  // of the kernels; 0: one per processor
+  Precision dtype = Precision::kBf16;
+  std::int64_t cache_tokens = 16384;    // tokens that the latent cache holds, all sequences
+  std::int64_t max_batch_tokens = 512;  // rows of one step: decode rows, then prefill chunks
+};
+
+// Errors: those of ReadYamlFile.
+[[nodiscard]] absl::StatusOr<EngineConfig> ReadEngineConfig(const std::string& path);
+
+// The same from text; `source` names it in errors.
+[[nodiscard]] absl::StatusOr<EngineConfig> ParseEngineConfig(absl::string_view text,
+                                                             const std::string& source);
+
+}  // namespace sextant
