@@ -31,7 +31,7 @@ struct YarnScaling {
 struct RopeParameters {
   double theta = 10000.0;
   std::int64_t rope_dim = 64;  // even
-  std::optional<YarnScaling> yarn;
+  std::optional<YarnScaling> yarn = std::nullopt;
 };
 
 // m(a) = 0.1 a ln(factor) + 1, or 1 for factors up to 1.
