@@ -1,11 +1,17 @@
 #include "kernels/feed_forward/grouped_feed_forward.h"
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
 #include "kernels/feed_forward/grouped_feed_forward_reference.h"
+#include "kernels/linear/product.h"
 
 namespace sextant {
 namespace {
+
+std::int64_t RowCount(const ExpertRows& expert, std::int64_t all) {
+  return expert.rows ? static_cast<std::int64_t>(expert.rows->size()) : all;
+}
 
 bool IsFloatWeight(const WeightView& weight) {
   return weight.dtype == DType::kBf16 || weight.dtype == DType::kFp32;
@@ -50,7 +56,7 @@ absl::Status Check(const GroupedFeedForwardArgs& args) {
     const std::string where = absl::StrCat("feed-forward: expert ", i, " of the call");
     RETURN_IF_ERROR(AddContext(CheckWeights(experts[i].weights, x.cols), where));
     if (experts[i].rows) RETURN_IF_ERROR(AddContext(CheckRows(*experts[i].rows, x.rows), where));
-    rows += experts[i].rows ? static_cast<std::int64_t>(experts[i].rows->size()) : x.rows;
+    rows += RowCount(experts[i], x.rows);
   }
   if (rows != y.rows) {
     return absl::InvalidArgumentError(absl::StrCat("feed-forward: the experts have ", rows,
@@ -62,9 +68,37 @@ absl::Status Check(const GroupedFeedForwardArgs& args) {
 }  // namespace
 
 absl::Status GroupedFeedForward(Stream& stream, const GroupedFeedForwardArgs& args) {
-  (void)stream;
   RETURN_IF_ERROR(Check(args));
-  GroupedFeedForwardReference(args);
+  if (stream.backend() == Backend::kReference) {
+    GroupedFeedForwardReference(args);
+    return absl::OkStatus();
+  }
+  ScratchScope scope(stream.scratch());
+  absl::InlinedVector<PackArgs, 8> packs;
+  absl::InlinedVector<Product, 8> gate_up;
+  absl::InlinedVector<Product, 8> down;
+  std::int64_t first_row = 0;
+  for (const ExpertRows& expert : args.experts) {
+    const std::int64_t count = RowCount(expert, args.x.rows);
+    const auto& [gate, up, down_weight] = expert.weights;
+    if (count == 0) continue;
+    const PackedRows x = AllocatePacked(
+        scope, PanelKernelsFor(stream.backend(), args.precision, gate.dtype), count, gate.cols);
+    const PackedRows gated =
+        AllocatePacked(scope, PanelKernelsFor(stream.backend(), args.precision, down_weight.dtype),
+                       count, gate.rows);
+    packs.push_back({args.x, expert.rows ? expert.rows->data() : nullptr, x});
+    gate_up.push_back(
+        {.x = x, .weight = gate, .up = up, .gated = gated, .precision = args.precision});
+    down.push_back({.x = gated,
+                    .weight = down_weight,
+                    .y = args.y.Rows(first_row, count),
+                    .precision = args.precision});
+    first_row += count;
+  }
+  PackRows(stream, packs);
+  RunProducts(stream, gate_up);
+  RunProducts(stream, down);
   return absl::OkStatus();
 }
 

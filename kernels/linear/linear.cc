@@ -1,8 +1,12 @@
 #include "kernels/linear/linear.h"
 
+#include <algorithm>
+
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
 #include "kernels/linear/linear_reference.h"
+#include "kernels/linear/product.h"
 
 namespace sextant {
 namespace {
@@ -26,6 +30,10 @@ absl::Status Check(const LinearArgs& args) {
   return absl::OkStatus();
 }
 
+bool SameRows(const MatrixView<const float>& a, const MatrixView<const float>& b) {
+  return a.data == b.data && a.rows == b.rows && a.cols == b.cols && a.stride == b.stride;
+}
+
 }  // namespace
 
 absl::Status Linear(Stream& stream, const LinearArgs& args) {
@@ -33,9 +41,32 @@ absl::Status Linear(Stream& stream, const LinearArgs& args) {
 }
 
 absl::Status LinearGroup(Stream& stream, absl::Span<const LinearArgs> products) {
-  (void)stream;
   for (const LinearArgs& args : products) RETURN_IF_ERROR(Check(args));
-  for (const LinearArgs& args : products) LinearReference(args);
+  if (stream.backend() == Backend::kReference) {
+    for (const LinearArgs& args : products) LinearReference(args);
+    return absl::OkStatus();
+  }
+  ScratchScope scope(stream.scratch());
+  absl::InlinedVector<PackArgs, 4> packs;
+  absl::InlinedVector<Product, 4> packed_products;
+  for (const LinearArgs& args : products) {
+    const PanelKernels& kernels =
+        PanelKernelsFor(stream.backend(), args.precision, args.weight.dtype);
+    const auto same = std::find_if(packs.begin(), packs.end(), [&](const PackArgs& pack) {
+      return pack.to.kernels == &kernels && SameRows(pack.x, args.x);
+    });
+    PackedRows x;
+    if (same != packs.end()) {
+      x = same->to;
+    } else {
+      x = AllocatePacked(scope, kernels, args.x.rows, args.x.cols);
+      packs.push_back({.x = args.x, .to = x});
+    }
+    packed_products.push_back(
+        {.x = x, .weight = args.weight, .y = args.y, .precision = args.precision});
+  }
+  PackRows(stream, packs);
+  RunProducts(stream, packed_products);
   return absl::OkStatus();
 }
 

@@ -1,0 +1,79 @@
+// The inner kernels of the matrix products: rows packed into tiles, times one panel of weights.
+//
+// A panel is a few adjacent weight rows. The first tile reads it in place and keeps an expanded
+// copy, which the other tiles find in the L1 cache; meanwhile the next panel is fetched. One vector
+// of partial sums per output runs over K in ascending steps, and one fixed tree adds its lanes: the
+// order of a row's arithmetic knows nothing of the rows beside it.
+//
+// Threads:   the kernels are pure functions of their arguments; each caller has its own workspace.
+// Ownership: plain structs only, because files compiled for one instruction set include this.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sextant {
+
+// What the packed values of a kernel look like, and the shape of its register tile.
+struct PanelShape {
+  int tile_rows;          // rows of x per tile
+  int panel_rows;         // weight rows per panel
+  int step;               // K is padded with zeros to a multiple of this
+  int value_bytes;        // of a packed value
+  int accumulator_bytes;  // of one output's partial sums
+};
+
+enum class PanelFinish : std::uint8_t {
+  kStore,  // y[row, n] = sum
+  kKeep,   // the workspace keeps the sums: gate values
+  kGate,   // packed[row, n] = silu(kept sum) * sum
+};
+
+// A place inside packed rows: the tiles of the same rows that a job reads.
+struct PackedTarget {
+  void* data;
+  std::int64_t cols;  // of the packed rows
+  std::int64_t col;   // of the panel's first weight row
+  int value_bytes;
+};
+
+// Room that one thread keeps from panel to panel; PanelWorkspaceBytes says how much.
+struct PanelWorkspace {
+  void* panel;    // the expanded panel, one block of K
+  void* partial;  // partial sums between blocks of K
+  float* kept;    // sums of kKeep
+};
+
+struct PanelJob {
+  const void* rows;          // packed, from the first row of a tile on
+  std::int64_t row_count;    // >= 1
+  std::int64_t cols;         // K >= 1
+  const char* weights;       // the panel's first row; rows follow each other without a gap
+  std::int64_t weight_rows;  // 1 .. panel_rows
+  bool weights_are_f32;      // else bf16
+  bool round;                // round every result to bf16
+  PanelFinish finish;
+  float* y;  // kStore: row 0 at the panel's first column
+  std::int64_t y_stride;
+  PackedTarget gated;  // kGate
+  const char* next;    // memory to fetch meanwhile: the next panel; may be null
+  std::int64_t next_bytes;
+  PanelWorkspace workspace;
+};
+
+struct PanelKernels {
+  PanelShape shape;
+  // Packs 1 .. tile_rows rows of `cols` values as one tile.
+  void (*pack_tile)(const float* const* rows, int count, std::int64_t cols, void* tile);
+  void (*run)(const PanelJob& job);
+};
+
+// Steps of K that are multiplied before the next row tile's turn; longer rows keep their partial
+// sums in the workspace in between, bit for bit.
+inline constexpr std::int64_t kValuesPerBlock = 2048;
+
+extern const PanelKernels kPanelAvx2;
+extern const PanelKernels kPanelAvx512;
+extern const PanelKernels kPanelAvx512Bf16;
+
+}  // namespace sextant

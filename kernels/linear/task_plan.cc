@@ -1,0 +1,41 @@
+#include "kernels/linear/task_plan.h"
+
+#include <algorithm>
+
+namespace sextant {
+namespace {
+
+// Packed rows that stay in a core's L2 cache (512 KiB or more) while panels pass by.
+constexpr std::int64_t kBlockBytes = 512 << 10;
+// About ten microseconds: long against handing out a task, short against a layer.
+constexpr double kTaskCycles = 40e3;
+// What a core reads from memory per cycle when all do.
+constexpr double kBytesPerCycle = 4.5;
+constexpr std::int64_t kTasksPerThread = 4;
+
+std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+TaskPlan PlanTasks(const PanelShape& shape, const ProductSize& size, int threads) {
+  const std::int64_t cached_cols = std::min(size.cols, kValuesPerBlock);
+  const std::int64_t most_rows =
+      std::max<std::int64_t>(kBlockBytes / (cached_cols * shape.value_bytes), shape.tile_rows);
+  TaskPlan plan{};
+  plan.row_blocks = CeilDiv(size.rows, most_rows);
+  plan.block_rows = CeilDiv(CeilDiv(size.rows, plan.row_blocks), shape.tile_rows) * shape.tile_rows;
+  plan.row_blocks = CeilDiv(size.rows, plan.block_rows);
+
+  const std::int64_t panels = CeilDiv(size.outputs, shape.panel_rows);
+  const double weights = static_cast<double>(shape.panel_rows * size.cols * (size.gated ? 2 : 1));
+  const double vectors =
+      weights * static_cast<double>(plan.block_rows * shape.value_bytes) / shape.accumulator_bytes;
+  const double cycles = std::max(vectors, weights * size.weight_bytes / kBytesPerCycle);
+  const auto wanted = static_cast<std::int64_t>(kTaskCycles / cycles);
+  const std::int64_t balanced = CeilDiv(panels * plan.row_blocks, kTasksPerThread * threads);
+  plan.panels_per_task = std::max<std::int64_t>(std::min({wanted, balanced, panels}), 1);
+  plan.tasks_per_block = CeilDiv(panels, plan.panels_per_task);
+  return plan;
+}
+
+}  // namespace sextant
