@@ -10,6 +10,10 @@ if(SEXTANT_SANITIZE)
     -fsanitize=${SEXTANT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(sextant_options INTERFACE -fsanitize=${SEXTANT_SANITIZE})
 endif()
+if(SEXTANT_BUILD_FUZZERS)
+  # The libraries report their branches, else a fuzzer would see only its own file.
+  target_compile_options(sextant_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 add_library(sextant_warnings INTERFACE)
 target_compile_options(sextant_warnings INTERFACE
@@ -75,7 +79,19 @@ function(sextant_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
 endfunction()
 
-# sextant_fuzzer(NAME SOURCES ... DEPS ...): a libFuzzer program, clang only.
+# sextant_script_test(NAME SCRIPT ARGUMENT...): a Python script that fails by its exit status. It
+# tests the tree and not the code, so sanitized builds leave it out.
+function(sextant_script_test name script)
+  if(SEXTANT_SANITIZE)
+    return()
+  endif()
+  add_test(NAME ${name} COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${ARGN}
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+endfunction()
+
+# sextant_fuzzer(NAME SOURCES ... DEPS ...): a libFuzzer program, clang only. Its seeds are the
+# files in tests/fuzz/corpus/NAME, its words those of tests/fuzz/corpus/NAME.dict; both optional.
 function(sextant_fuzzer name)
   if(NOT SEXTANT_BUILD_FUZZERS)
     return()
@@ -84,5 +100,6 @@ function(sextant_fuzzer name)
   add_executable(${name} ${arg_SOURCES})
   target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzzers)
   target_link_libraries(${name} PRIVATE ${arg_DEPS} sextant_options sextant_warnings)
 endfunction()

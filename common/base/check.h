@@ -26,13 +26,13 @@ template <typename A, typename B>
       ::sextant::internal::CheckFailed(__FILE__, __LINE__, #condition); \
   } while (false)
 
-#define SEXTANT_CHECK_OP(op, a, b)                                                             \
-  do {                                                                                         \
-    const auto& sextant_a = (a);                                                               \
-    const auto& sextant_b = (b);                                                               \
-    if (!(sextant_a op sextant_b)) [[unlikely]]                                                \
-      ::sextant::internal::CheckOpFailed(__FILE__, __LINE__, #a " " #op " " #b, sextant_a,     \
-                                         sextant_b);                                           \
+#define SEXTANT_CHECK_OP(op, a, b)                                                         \
+  do {                                                                                     \
+    const auto& sextant_a = (a);                                                           \
+    const auto& sextant_b = (b);                                                           \
+    if (!(sextant_a op sextant_b)) [[unlikely]]                                            \
+      ::sextant::internal::CheckOpFailed(__FILE__, __LINE__, #a " " #op " " #b, sextant_a, \
+                                         sextant_b);                                       \
   } while (false)
 
 #define CHECK_EQ(a, b) SEXTANT_CHECK_OP(==, a, b)

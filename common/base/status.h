@@ -21,11 +21,11 @@ namespace sextant {
 #define SEXTANT_CONCAT(a, b) SEXTANT_CONCAT_INNER(a, b)
 
 // Returns the status of `expression` from the enclosing function unless it is OK.
-#define RETURN_IF_ERROR(expression)                                            \
-  do {                                                                         \
-    if (absl::Status sextant_status = (expression); !sextant_status.ok()) {    \
-      return sextant_status;                                                   \
-    }                                                                          \
+#define RETURN_IF_ERROR(expression)                                         \
+  do {                                                                      \
+    if (absl::Status sextant_status = (expression); !sextant_status.ok()) { \
+      return sextant_status;                                                \
+    }                                                                       \
   } while (false)
 
 // ASSIGN_OR_RETURN(auto value, Compute()): the value, or return the error.

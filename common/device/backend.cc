@@ -10,9 +10,7 @@ namespace {
 
 constexpr Backend kAll[] = {Backend::kReference, Backend::kCpuAvx2, Backend::kCpuAvx512Bf16};
 
-bool HasAvx2() {
-  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
-}
+bool HasAvx2() { return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0; }
 
 bool HasAvx512Bf16() {
   return HasAvx2() && __builtin_cpu_supports("avx512f") != 0 &&
@@ -38,8 +36,8 @@ absl::StatusOr<Backend> ParseBackend(absl::string_view name) {
   for (Backend backend : kAll) {
     if (name == Name(backend)) return backend;
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "\"", name, "\" is no backend; use cpu-avx512bf16, cpu-avx2 or reference"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", name, "\" is no backend; use cpu-avx512bf16, cpu-avx2 or reference"));
 }
 
 bool Supports(Backend backend) {
@@ -70,9 +68,10 @@ absl::StatusOr<Backend> ChooseBackend() {
           absl::StrCat("SEXTANT_BACKEND: ", backend.status().message()));
     }
     if (!Supports(*backend)) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("SEXTANT_BACKEND=", forced, ": this processor cannot run it; unset the "
-                       "variable to use ", Name(SupportedBackends().back())));
+      return absl::FailedPreconditionError(absl::StrCat("SEXTANT_BACKEND=", forced,
+                                                        ": this processor cannot run it; unset the "
+                                                        "variable to use ",
+                                                        Name(SupportedBackends().back())));
     }
     return *backend;
   }

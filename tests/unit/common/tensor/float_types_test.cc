@@ -23,8 +23,7 @@ TEST(Bf16Test, RoundsToNearestTiesToEven) {
   EXPECT_EQ(RoundToBf16(1.0F + 0x1p-8F), 1.0F);               // a tie, down to even
   EXPECT_EQ(RoundToBf16(1.0F + 0x3p-8F), 1.0F + 0x1p-6F);     // a tie, up to even
   EXPECT_EQ(RoundToBf16(1.0F + 0x1.01p-8F), 1.0F + 0x1p-7F);  // just above a tie
-  EXPECT_EQ(RoundToBf16(std::numeric_limits<float>::max()),
-            std::numeric_limits<float>::infinity());
+  EXPECT_EQ(RoundToBf16(std::numeric_limits<float>::max()), std::numeric_limits<float>::infinity());
 }
 
 TEST(Fp16Test, EveryValueSurvivesTheWayThroughFloat) {

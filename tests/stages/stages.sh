@@ -1,0 +1,124 @@
+# The stages of ./tests/run, one function each; sourced by it.
+#
+# A stage never ends the run: it records what it found, one line each, in ${RECORD}:
+#   passed|failed|skipped TAB name TAB reason or log    a check that is one test
+#   suite TAB preset TAB                                a ctest run; summarize.py reads its results
+# "passed" is recorded for checks, not for builds, which are no tests; a failed build is.
+
+readonly ALL_STAGES=(checks release asan-ubsan tsan clang fuzz cuda)
+readonly RECORD="${SEXTANT_ROOT}/build/logs/tests.tsv"
+readonly FUZZ_SECONDS=10
+
+begin_record() {
+  mkdir -p "$(dirname "${RECORD}")"
+  : >"${RECORD}"
+}
+
+record() { printf '%s\t%s\t%s\n' "$1" "$2" "$3" >>"${RECORD}"; }
+
+skip() {
+  say "  $1: skipped, $2"
+  record skipped "$1" "$2"
+}
+
+# check NAME COMMAND...: one test that is a command.
+check() {
+  local name=$1
+  shift
+  if run_step "check-${name//[^a-z0-9-]/-}" "${name}" "$@"; then
+    record passed "${name}" ""
+  else
+    record failed "${name}" "its output is above, and in build/logs/check-${name//[^a-z0-9-]/-}.log"
+  fi
+}
+
+build_or_record() {
+  build_preset "$@" && return
+  record failed "build of preset $1" "its errors are above, and in build/logs/build-$1.log"
+  return 1
+}
+
+# run_suite PRESET TITLE PREFIX CTEST_ARGUMENT...: PREFIX is a command that runs ctest, or "env".
+run_suite() {
+  local preset=$1 title=$2 prefix=$3
+  shift 3
+  rm -rf "build/${preset}/results" "build/${preset}/ctest.xml"
+  record suite "${preset}" ""
+  # The summary prints the failures, so the log's end is not needed here.
+  # shellcheck disable=SC2086  # a prefix of several words
+  STEP_TAIL_LINES=3 run_step "test-${preset}" "${title}" ${prefix} ctest \
+    --test-dir "build/${preset}" --parallel "$(nproc)" --no-tests=error --output-on-failure \
+    --output-junit "${SEXTANT_ROOT}/build/${preset}/ctest.xml" "$@" || true
+}
+
+# The sanitizers' shadow memory does not fit the address layout that some kernels choose.
+fixed_addresses() {
+  if setarch -R true 2>/dev/null; then printf 'setarch -R'; else printf 'env'; fi
+}
+
+stage_checks() {
+  local version
+  version=$(clang-format --version 2>/dev/null | grep -o 'version [0-9]*' | cut -d' ' -f2 || true)
+  if [[ "${version}" == 14 ]]; then
+    check "formatting" tests/stages/check_format
+  else
+    skip "formatting" "it needs clang-format 14, here is ${version:-none}"
+  fi
+  check "syntax of the scripts" tests/stages/check_scripts
+}
+
+stage_release() {
+  build_or_record release || return 0
+  run_suite release "tests, release" env
+}
+
+stage_asan_ubsan() {
+  build_or_record asan-ubsan || return 0
+  ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    run_suite asan-ubsan "tests, asan-ubsan" "$(fixed_addresses)" --label-exclude no-sanitizer
+}
+
+# Only the tests that share memory between threads, so only those are built.
+stage_tsan() {
+  local targets
+  cmake --preset tsan >/dev/null || true
+  mapfile -t targets < <(ctest --test-dir build/tsan -N -L concurrency 2>/dev/null |
+    sed -n 's/^ *Test *#[0-9]*: //p')
+  if ((${#targets[@]} == 0)); then
+    record failed "tsan" "no test is labelled 'concurrency', or cmake --preset tsan fails"
+    return 0
+  fi
+  build_or_record tsan "${targets[@]}" || return 0
+  TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
+    run_suite tsan "tests, tsan" "$(fixed_addresses)" -L concurrency
+}
+
+stage_clang() {
+  if build_or_record clang-thread-safety; then
+    record passed "lock analysis by clang" ""
+  fi
+}
+
+stage_fuzz() {
+  local target targets
+  if [[ " ${stages[*]} " != *" clang "* ]]; then
+    build_or_record clang-thread-safety || return 0
+  fi
+  mapfile -t targets < <(tests/fuzz/run --list)
+  if ((${#targets[@]} == 0)); then
+    record failed "fuzz" "no fuzzer was built; see build/logs/build-clang-thread-safety.log"
+  fi
+  for target in "${targets[@]}"; do
+    check "fuzz ${target}" tests/fuzz/run "${FUZZ_SECONDS}" "${target}"
+  done
+}
+
+stage_cuda() {
+  if [[ -z "$(find . -path ./build -prune -o -name '*.cu' -print -quit)" ]]; then
+    skip "cuda" "there is no CUDA code in this tree yet"
+  elif ! PATH="${PATH}:/usr/local/cuda/bin" command -v nvcc >/dev/null; then
+    skip "cuda" "nvcc is not installed here"
+  elif build_or_record cuda; then
+    run_suite cuda "tests, cuda" env -L gpu
+  fi
+}
