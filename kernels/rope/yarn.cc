@@ -22,7 +22,7 @@ absl::Status CheckParameters(const RopeParameters& parameters) {
         absl::StrCat("rope: theta must be above 1, not ", parameters.theta));
   }
   if (!parameters.yarn.has_value()) return absl::OkStatus();
-  const YarnScaling& yarn = *parameters.yarn;
+  const YarnParameters& yarn = *parameters.yarn;
   if (!(yarn.factor > 0.0) || !(yarn.beta_fast > 0.0) || !(yarn.beta_slow > 0.0) ||
       yarn.original_max_position < 1) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -41,16 +41,24 @@ double PairOfRotations(double rotations, const RopeParameters& parameters) {
 }
 
 // Slow waves are stretched by `factor`, fast ones kept, those between the two blended.
-void StretchSlowWaves(const RopeParameters& parameters, std::vector<double>& frequencies) {
-  const YarnScaling& yarn = *parameters.yarn;
+// `waves` are theta^(2j / rope_dim).
+std::vector<float> BlendedFrequencies(const RopeParameters& parameters,
+                                      absl::Span<const float> waves) {
+  const YarnParameters& yarn = *parameters.yarn;
   const auto last = static_cast<double>(parameters.rope_dim - 1);
   const double low = std::max(std::floor(PairOfRotations(yarn.beta_fast, parameters)), 0.0);
   double high = std::min(std::ceil(PairOfRotations(yarn.beta_slow, parameters)), last);
   if (high == low) high += 0.001;
-  for (std::size_t j = 0; j < frequencies.size(); ++j) {
-    const double ramp = std::clamp((static_cast<double>(j) - low) / (high - low), 0.0, 1.0);
-    frequencies[j] = frequencies[j] / yarn.factor * ramp + frequencies[j] * (1.0 - ramp);
+  const auto first = static_cast<float>(low);
+  const auto width = static_cast<float>(high - low);
+  std::vector<float> frequencies;
+  for (std::size_t j = 0; j < waves.size(); ++j) {
+    const float ramp = std::clamp((static_cast<float>(j) - first) / width, 0.0F, 1.0F);
+    const float kept = 1.0F - ramp;
+    const float stretched = 1.0F / (static_cast<float>(yarn.factor) * waves[j]);
+    frequencies.push_back(stretched * (1.0F - kept) + 1.0F / waves[j] * kept);
   }
+  return frequencies;
 }
 
 }  // namespace
@@ -68,15 +76,17 @@ double AttentionScale(std::int64_t head_dim, const RopeParameters& parameters) {
 
 absl::StatusOr<RopeTable> RopeTable::Create(const RopeParameters& parameters) {
   RETURN_IF_ERROR(CheckParameters(parameters));
-  std::vector<double> frequencies(static_cast<std::size_t>(parameters.rope_dim / 2));
-  for (std::size_t j = 0; j < frequencies.size(); ++j) {
-    const double exponent = 2.0 * static_cast<double>(j) / static_cast<double>(parameters.rope_dim);
-    frequencies[j] = std::pow(parameters.theta, -exponent);
+  std::vector<float> waves;
+  std::vector<float> frequencies;
+  for (std::int64_t j = 0; j < parameters.rope_dim / 2; ++j) {
+    const float exponent = static_cast<float>(2 * j) / static_cast<float>(parameters.rope_dim);
+    waves.push_back(static_cast<float>(std::pow(parameters.theta, static_cast<double>(exponent))));
+    frequencies.push_back(1.0F / waves.back());
   }
   double magnitude = 1.0;
   if (parameters.yarn.has_value()) {
-    const YarnScaling& yarn = *parameters.yarn;
-    StretchSlowWaves(parameters, frequencies);
+    const YarnParameters& yarn = *parameters.yarn;
+    frequencies = BlendedFrequencies(parameters, waves);
     magnitude =
         YarnMagnitude(yarn.factor, yarn.mscale) / YarnMagnitude(yarn.factor, yarn.mscale_all_dim);
   }
@@ -95,9 +105,9 @@ void RopeTable::Rows(absl::Span<const std::int64_t> positions, Precision precisi
     return precision == Precision::kBf16 ? RoundToBf16(single) : single;
   };
   for (std::int64_t t = 0; t < rows; ++t) {
-    const auto position = static_cast<double>(positions[static_cast<std::size_t>(t)]);
+    const auto position = static_cast<float>(positions[static_cast<std::size_t>(t)]);
     for (std::size_t j = 0; j < frequencies_.size(); ++j) {
-      const double angle = position * frequencies_[j];
+      const auto angle = static_cast<double>(position * frequencies_[j]);
       cos.Row(t)[j] = rounded(std::cos(angle) * magnitude_);
       sin.Row(t)[j] = rounded(std::sin(angle) * magnitude_);
     }

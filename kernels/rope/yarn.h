@@ -1,10 +1,10 @@
 // Rotary frequencies with YaRN's scaling (MODEL.md section 3; YaRN, arXiv 2309.00071, section 3.2),
 // and what it does to the scale of attention.
 //
-// Numerics:  frequencies, angles, cosines and sines are computed in double and rounded to f32
-//            once; under kBf16 the cosines and sines are then rounded to bf16, as DeepSeek's code
-//            casts its cache. (That code forms the angle in f32, which at position 4500 is off by
-//            1e-4 radians: its own rounding, not part of the model.)
+// Numerics:  frequencies and angles are formed in f32, step by step as DeepSeek's code does
+//            (DeepseekV2YarnRotaryEmbedding): at position 4500 an exact angle differs from its
+//            by 1e-4 radians, and the logits by 3e-4. Cosines and sines of that angle are computed
+//            in double and rounded once; under kBf16 then to bf16, as that code casts its cache.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace sextant {
 
-struct YarnScaling {
+struct YarnParameters {
   double factor = 1.0;
   double beta_fast = 32.0;
   double beta_slow = 1.0;
@@ -31,7 +31,7 @@ struct YarnScaling {
 struct RopeParameters {
   double theta = 10000.0;
   std::int64_t rope_dim = 64;  // even
-  std::optional<YarnScaling> yarn = std::nullopt;
+  std::optional<YarnParameters> yarn = std::nullopt;
 };
 
 // m(a) = 0.1 a ln(factor) + 1, or 1 for factors up to 1.
@@ -50,7 +50,7 @@ class RopeTable {
     return 2 * static_cast<std::int64_t>(frequencies_.size());
   }
   // Radians per position of each pair, rope_dim / 2 of them.
-  [[nodiscard]] absl::Span<const double> frequencies() const { return frequencies_; }
+  [[nodiscard]] absl::Span<const float> frequencies() const { return frequencies_; }
   // The factor of every cosine and sine: m(mscale) / m(mscale_all_dim).
   [[nodiscard]] double magnitude() const { return magnitude_; }
 
@@ -60,10 +60,10 @@ class RopeTable {
             MatrixView<float> sin) const;
 
  private:
-  RopeTable(std::vector<double> frequencies, double magnitude)
+  RopeTable(std::vector<float> frequencies, double magnitude)
       : frequencies_(std::move(frequencies)), magnitude_(magnitude) {}
 
-  std::vector<double> frequencies_;
+  std::vector<float> frequencies_;
   double magnitude_;
 };
 
