@@ -1,0 +1,257 @@
+#include "attention_worker/model/transformer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "attention_worker/model/step_buffers.h"
+#include "common/base/check.h"
+#include "common/base/status.h"
+#include "kernels/embedding/embedding.h"
+#include "kernels/feed_forward/grouped_feed_forward.h"
+#include "kernels/linear/linear.h"
+#include "kernels/mla/mla_decode.h"
+#include "kernels/mla/mla_prefill.h"
+#include "kernels/moe/combine.h"
+#include "kernels/moe/topk_softmax.h"
+#include "kernels/norm/rms_norm.h"
+#include "kernels/rope/apply_rope.h"
+
+namespace sextant {
+namespace {
+
+RopeParameters RopeParametersOf(const ModelConfig& config) {
+  RopeParameters parameters{.theta = config.rope_theta, .rope_dim = config.qk_rope_head_dim};
+  if (config.rope_scaling.has_value()) {
+    const YarnScaling& yarn = *config.rope_scaling;
+    parameters.yarn =
+        YarnParameters{.factor = yarn.factor,
+                       .beta_fast = yarn.beta_fast,
+                       .beta_slow = yarn.beta_slow,
+                       .mscale = yarn.mscale,
+                       .mscale_all_dim = yarn.mscale_all_dim,
+                       .original_max_position = yarn.original_max_position_embeddings};
+  }
+  return parameters;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Create(const Parts& parts) {
+  const RopeParameters rope = RopeParametersOf(parts.config);
+  ASSIGN_OR_RETURN(RopeTable table, RopeTable::Create(rope));
+  const double scale = AttentionScale(parts.config.qk_head_dim(), rope);
+  return std::unique_ptr<Transformer>(
+      new Transformer(parts, std::move(table), static_cast<float>(scale)));
+}
+
+Transformer::Transformer(const Parts& parts, RopeTable rope, float attention_scale)
+    : parts_(parts),
+      rope_(std::move(rope)),
+      attention_scale_(attention_scale),
+      buffers_(std::make_unique<StepBuffers>()) {}
+
+Transformer::~Transformer() = default;
+
+absl::Status Transformer::PlanStep(absl::Span<const SequenceSlice> slices) {
+  StepBuffers& b = *buffers_;
+  b.Clear();
+  bool prompt_seen = false;
+  for (const SequenceSlice& slice : slices) {
+    CHECK(!(prompt_seen && slice.generated));
+    prompt_seen = prompt_seen || !slice.generated;
+    const auto length = static_cast<std::int64_t>(slice.token_ids.size());
+    CHECK_LE(slice.num_logits, length);
+    if (slice.start + length > parts_.config.max_position_embeddings) {
+      return absl::InvalidArgumentError(absl::StrCat("position ", slice.start + length - 1,
+                                                     " is beyond the model's ",
+                                                     parts_.config.max_position_embeddings));
+    }
+    for (std::int64_t i = 0; i < length; ++i) {
+      const std::int64_t position = slice.start + i;
+      if (i >= length - slice.num_logits) {
+        b.logit_rows.push_back(static_cast<std::int32_t>(b.positions.size()));
+      }
+      b.token_ids.push_back(slice.token_ids[static_cast<std::size_t>(i)]);
+      b.positions.push_back(position);
+      b.slots.push_back(slice.blocks->Slot(position));
+      if (slice.generated) {
+        b.decode_rows.push_back({.blocks = slice.blocks->table(), .length = position + 1});
+      }
+    }
+  }
+  b.Resize(parts_.config);
+  rope_.Rows(b.positions, parts_.precision, b.cos, b.sin);
+  return absl::OkStatus();
+}
+
+absl::Status Transformer::ProjectQuery(const AttentionLayerWeights& layer,
+                                       MatrixView<const float> x) {
+  StepBuffers& b = *buffers_;
+  const Precision precision = parts_.precision;
+  const LinearArgs kv_a{.x = x, .weight = layer.kv_a_proj, .y = b.kva, .precision = precision};
+  if (!layer.low_rank_query.has_value()) {
+    return LinearGroup(parts_.stream,
+                       {{.x = x, .weight = layer.q_proj, .y = b.q, .precision = precision}, kv_a});
+  }
+  const LowRankQuery& low_rank = *layer.low_rank_query;
+  RETURN_IF_ERROR(LinearGroup(
+      parts_.stream,
+      {{.x = x, .weight = low_rank.q_a_proj, .y = b.q_a, .precision = precision}, kv_a}));
+  RETURN_IF_ERROR(RmsNorm(parts_.stream, {.x = b.q_a,
+                                          .weight = low_rank.q_a_layernorm,
+                                          .eps = Eps(),
+                                          .y = b.q_a,
+                                          .precision = precision}));
+  return Linear(parts_.stream,
+                {.x = b.q_a, .weight = low_rank.q_b_proj, .y = b.q, .precision = precision});
+}
+
+absl::Status Transformer::Attend(const AttentionLayerWeights& layer, const LatentCacheView& cache,
+                                 absl::Span<const SequenceSlice> slices) {
+  StepBuffers& b = *buffers_;
+  const ModelConfig& config = parts_.config;
+  const MlaDims dims{.num_heads = config.num_attention_heads,
+                     .nope = config.qk_nope_head_dim,
+                     .rope = config.qk_rope_head_dim,
+                     .v = config.v_head_dim,
+                     .rank = config.kv_lora_rank};
+  RETURN_IF_ERROR(ApplyRope(parts_.stream, {.x = b.q,
+                                            .num_heads = dims.num_heads,
+                                            .cos = b.cos,
+                                            .sin = b.sin,
+                                            .precision = parts_.precision}));
+  RETURN_IF_ERROR(WriteLatents(parts_.stream, {.kva = b.kva,
+                                               .norm_weight = layer.kv_a_layernorm,
+                                               .eps = Eps(),
+                                               .cos = b.cos,
+                                               .sin = b.sin,
+                                               .slots = b.slots,
+                                               .cache = cache,
+                                               .precision = parts_.precision}));
+  const auto decoded = static_cast<std::int64_t>(b.decode_rows.size());
+  if (decoded > 0) {
+    RETURN_IF_ERROR(MlaDecode(parts_.stream, {.dims = dims,
+                                              .q = b.q.Rows(0, decoded),
+                                              .kv_b = layer.kv_b_proj,
+                                              .cache = cache,
+                                              .rows = b.decode_rows,
+                                              .scale = attention_scale_,
+                                              .out = b.heads.Rows(0, decoded),
+                                              .precision = parts_.precision}));
+  }
+  std::int64_t row = decoded;
+  for (const SequenceSlice& slice : slices) {
+    if (slice.generated) continue;
+    const auto length = static_cast<std::int64_t>(slice.token_ids.size());
+    RETURN_IF_ERROR(MlaPrefill(parts_.stream, {.dims = dims,
+                                               .q = b.q.Rows(row, length),
+                                               .kv_b = layer.kv_b_proj,
+                                               .cache = cache,
+                                               .blocks = slice.blocks->table(),
+                                               .start = slice.start,
+                                               .scale = attention_scale_,
+                                               .out = b.heads.Rows(row, length),
+                                               .precision = parts_.precision}));
+    row += length;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Transformer::RunExperts(const AttentionLayerWeights& layer, int index) {
+  StepBuffers& b = *buffers_;
+  const ModelConfig& config = parts_.config;
+  // The gate is computed in f32 under either precision (DeepSeek's MoEGate).
+  RETURN_IF_ERROR(
+      Linear(parts_.stream,
+             {.x = b.x, .weight = layer.gate, .y = b.gate_logits, .precision = Precision::kFp32}));
+  const bool grouped = config.topk_method == TopkMethod::kGroupLimitedGreedy;
+  RETURN_IF_ERROR(
+      TopkSoftmax(parts_.stream, {.gate_logits = b.gate_logits,
+                                  .groups = grouped ? config.n_group : 1,
+                                  .kept_groups = grouped ? config.topk_group : 1,
+                                  .normalise = config.norm_topk_prob,
+                                  .scale = static_cast<float>(config.routed_scaling_factor),
+                                  .weights = b.expert_weights,
+                                  .expert_ids = b.expert_ids}));
+  if (observer_ != nullptr) observer_->OnRouting(index, b.expert_ids, b.expert_weights);
+
+  RETURN_IF_ERROR(
+      parts_.exchange.Dispatch({.layer = index, .rows = b.x, .expert_ids = b.expert_ids}));
+  MatrixView<const float> shared;
+  if (layer.has_mlp()) {  // while the rows travel
+    RETURN_IF_ERROR(FeedForward(layer.mlp));
+    shared = b.delta;
+  }
+  ASSIGN_OR_RETURN(const ExpertOutputs outputs, parts_.exchange.Collect());
+  return Combine(parts_.stream, {.expert_out = outputs.rows,
+                                 .output_row = outputs.row_of,
+                                 .weights = b.expert_weights,
+                                 .shared_out = shared,
+                                 .precision = parts_.precision,
+                                 .residual = b.h});
+}
+
+absl::Status Transformer::FeedForward(const FeedForwardWeights& weights) {
+  const ExpertRows all_rows{.weights = weights, .rows = std::nullopt};
+  return GroupedFeedForward(parts_.stream, {.x = buffers_->x,
+                                            .experts = {&all_rows, 1},
+                                            .y = buffers_->delta,
+                                            .precision = parts_.precision});
+}
+
+absl::Status Transformer::RunLayer(int index, absl::Span<const SequenceSlice> slices) {
+  StepBuffers& b = *buffers_;
+  const AttentionLayerWeights& layer = parts_.weights.layers[static_cast<std::size_t>(index)];
+  const Precision precision = parts_.precision;
+  RETURN_IF_ERROR(NormInto(layer.input_layernorm));
+  RETURN_IF_ERROR(ProjectQuery(layer, b.x));
+  RETURN_IF_ERROR(Attend(layer, parts_.cache.Layer(index), slices));
+  RETURN_IF_ERROR(Linear(
+      parts_.stream, {.x = b.heads, .weight = layer.o_proj, .y = b.delta, .precision = precision}));
+  b.delta_pending = true;
+  if (index + 1 == parts_.config.num_hidden_layers) {
+    // Nothing after this point looks at other rows than those whose logits are wanted.
+    b.KeepOnly(b.logit_rows);
+  }
+  RETURN_IF_ERROR(NormInto(layer.post_attention_layernorm));
+  if (layer.is_moe()) return RunExperts(layer, index);
+  b.delta_pending = true;
+  return FeedForward(layer.mlp);
+}
+
+absl::Status Transformer::NormInto(const WeightView& weight) {
+  StepBuffers& b = *buffers_;
+  const Precision precision = parts_.precision;
+  if (!std::exchange(b.delta_pending, false)) {
+    return RmsNorm(parts_.stream,
+                   {.x = b.h, .weight = weight, .eps = Eps(), .y = b.x, .precision = precision});
+  }
+  return AddRmsNorm(parts_.stream, {.h = b.h,
+                                    .delta = b.delta,
+                                    .weight = weight,
+                                    .eps = Eps(),
+                                    .y = b.x,
+                                    .precision = precision});
+}
+
+absl::StatusOr<MatrixView<const float>> Transformer::Forward(
+    absl::Span<const SequenceSlice> slices) {
+  RETURN_IF_ERROR(PlanStep(slices));
+  StepBuffers& b = *buffers_;
+  RETURN_IF_ERROR(Embedding(parts_.stream, {.table = parts_.weights.embed_tokens,
+                                            .ids = b.token_ids,
+                                            .precision = parts_.precision,
+                                            .rows = b.h}));
+  for (int layer = 0; layer < parts_.config.num_hidden_layers; ++layer) {
+    absl::Status status = RunLayer(layer, slices);
+    if (!status.ok()) return AddContext(status, absl::StrCat("layer ", layer));
+  }
+  RETURN_IF_ERROR(NormInto(parts_.weights.norm));
+  RETURN_IF_ERROR(Linear(
+      parts_.stream,
+      {.x = b.x, .weight = parts_.weights.lm_head, .y = b.logits, .precision = parts_.precision}));
+  return MatrixView<const float>(b.logits);
+}
+
+}  // namespace sextant
