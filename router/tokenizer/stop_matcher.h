@@ -31,6 +31,10 @@ class StopMatcher {
     std::int32_t depth = 0;     // bytes from the root
     std::int32_t match = 0;     // length of the longest stop string that ends here, or 0
   };
+  [[nodiscard]] Node& At(std::int32_t node) { return nodes_[static_cast<std::size_t>(node)]; }
+  [[nodiscard]] const Node& At(std::int32_t node) const {
+    return nodes_[static_cast<std::size_t>(node)];
+  }
   [[nodiscard]] std::int32_t Child(std::int32_t node, unsigned char byte) const;  // -1: none
   [[nodiscard]] std::int32_t Step(std::int32_t node, unsigned char byte) const;
 

@@ -2,14 +2,15 @@
 //
 // Encode gives exactly the ids of the `tokenizers` library (PyPI, 0.23) for text that spells no
 // added token. Here such text stays text: the ids of added tokens ("special" or not) come only
-// from EncodeTrusted, from the control-token lookup below and from the caller, never from Encode.
-// Bytes that are not UTF-8 match no pattern and become the tokens of their bytes, so that decoding
-// always gives the input back.
+// from EncodeTrusted and from whoever knows them, never from Encode.
+// Bytes that are not UTF-8 look like U+0000 to the patterns and become the tokens of those bytes,
+// so that decoding gives the input back.
 //
 // Threads:   every method is const and may be called from any number of threads.
 // Errors:    InvalidArgument from FromJson, naming what in the file is not supported or broken.
-//            Encode fails only for text of 2^31 bytes or more, or when one of the file's regular
-//            expressions exceeds its matching limits.
+//            Encode fails only for text of 2^31 bytes or more, for a byte outside of UTF-8 that the
+//            vocabulary has no token for, or when one of the file's regular expressions exceeds its
+//            matching limits.
 #pragma once
 
 #include <cstdint>
@@ -51,8 +52,8 @@ class Tokenizer {
   // that id. An added token gives the text that spells it.
   [[nodiscard]] std::optional<std::string_view> Bytes(Id id) const;
   [[nodiscard]] bool IsAdded(Id id) const;
-  // The id of the added token, or otherwise of the vocabulary entry, spelled `content`.
-  [[nodiscard]] std::optional<Id> ControlToken(std::string_view content) const;
+  // The id of the added token that is spelled `content`.
+  [[nodiscard]] std::optional<Id> AddedId(std::string_view content) const;
 
   // All bytes of `ids`, in order. NotFound names the first id that has no token.
   [[nodiscard]] absl::StatusOr<std::string> Decode(const std::vector<Id>& ids) const;
