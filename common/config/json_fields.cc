@@ -24,7 +24,8 @@ std::string Shown(const json& value) {
 JsonFields::JsonFields(const json& object, std::string source, std::string prefix)
     : object_(object), source_(std::move(source)), prefix_(std::move(prefix)) {
   if (!object_.is_object()) {
-    const std::string where = prefix_.empty() ? "" : absl::StrCat(prefix_, ": ");
+    const std::string where =
+        prefix_.empty() ? "" : absl::StrCat(prefix_.substr(0, prefix_.size() - 1), " ");
     status_ = absl::InvalidArgumentError(
         absl::StrCat(source_, ": ", where, "must be a JSON object, is ", Shown(object_)));
   }

@@ -16,15 +16,15 @@ namespace {
 
 constexpr std::int64_t kMaxConfigBytes = 1 << 20;
 
-// Chosen an order of magnitude above any published model, and so that three of them multiply
+// Chosen well above any published model, and so that three of them multiply
 // without overflow.
-constexpr IntRange kLayers = {.min = 1, .max = 4096};
+constexpr IntRange kLayers = {.min = 1, .max = 1024};
 constexpr IntRange kWidth = {.min = 1, .max = 1 << 20};
 constexpr IntRange kHeads = {.min = 1, .max = 4096};
 constexpr IntRange kHeadDim = {.min = 1, .max = 4096};
 constexpr IntRange kRank = {.min = 1, .max = 1 << 16};
 constexpr IntRange kVocabulary = {.min = 1, .max = 1 << 24};
-constexpr IntRange kExperts = {.min = 1, .max = 4096};
+constexpr IntRange kExperts = {.min = 1, .max = 1024};
 constexpr IntRange kPositions = {.min = 1, .max = 1 << 30};
 
 // A key that, where present, must hold the one value that this implementation computes.
