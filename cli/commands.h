@@ -14,7 +14,9 @@ class App;
 
 namespace sextant::cli {
 
+void AddDetokenizeCommand(CLI::App& app, int& exit_code);
 void AddMakeCheckpointCommand(CLI::App& app, int& exit_code);
+void AddTokenizeCommand(CLI::App& app, int& exit_code);
 
 // 0 when `status` is OK; otherwise prints that one line and gives 1.
 int ExitCode(absl::string_view command, const absl::Status& status);

@@ -6,7 +6,9 @@ int main(int argc, char** argv) {
   CLI::App app{"Sextant: expert-parallel inference of the DeepSeek-V2 family"};
   app.require_subcommand(1);
   int exit_code = 0;
+  sextant::cli::AddDetokenizeCommand(app, exit_code);
   sextant::cli::AddMakeCheckpointCommand(app, exit_code);
+  sextant::cli::AddTokenizeCommand(app, exit_code);
   CLI11_PARSE(app, argc, argv);
   return exit_code;
 }

@@ -35,10 +35,10 @@ absl::StatusOr<std::vector<Tokenizer::Id>> Tokenizer::Encode(std::string_view te
 }
 
 absl::StatusOr<std::vector<Tokenizer::Id>> Tokenizer::EncodeTrusted(
-    const std::vector<Stretch>& stretches) const {
+    const TemplateText& stretches) const {
   std::vector<Id> ids;
   std::string plain;
-  for (const Stretch& stretch : stretches) {
+  for (const TextStretch& stretch : stretches) {
     std::string_view rest = stretch.text;
     while (stretch.trusted) {
       const AddedToken* first = nullptr;

@@ -22,6 +22,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "router/chat_template/template_text.h"
 
 namespace sextant {
 
@@ -39,14 +40,9 @@ class Tokenizer {
   // `text` is a user's: nothing in it can become an added token.
   [[nodiscard]] absl::StatusOr<std::vector<Id>> Encode(std::string_view text) const;
 
-  // A stretch of text; `trusted` text may spell added tokens (leftmost, then longest) and becomes
-  // them. Around those, neighbouring stretches are tokenized as one text.
-  struct Stretch {
-    std::string text;
-    bool trusted = false;
-  };
-  [[nodiscard]] absl::StatusOr<std::vector<Id>> EncodeTrusted(
-      const std::vector<Stretch>& stretches) const;
+  // Trusted stretches may spell added tokens (leftmost, then longest) and become them. Around
+  // those, neighbouring stretches are tokenized as one text.
+  [[nodiscard]] absl::StatusOr<std::vector<Id>> EncodeTrusted(const TemplateText& stretches) const;
 
   // The bytes that `id` stands for, valid as long as this object; empty optional when no token has
   // that id. An added token gives the text that spells it.
