@@ -79,6 +79,32 @@ struct F32x8 {
     return {_mm256_castsi256_ps(_mm256_andnot_si256(low, RoundedBits()))};
   }
 
+  // The lower four lanes to `low`, the upper four to `high`.
+  [[gnu::always_inline]] void StoreHalves(float* low, float* high) const {
+    _mm_storeu_ps(low, _mm256_castps256_ps128(v));
+    _mm_storeu_ps(high, _mm256_extractf128_ps(v, 1));
+  }
+
+  // Lane j of rows[i] becomes lane i of rows[j]; any 32-bit pattern survives.
+  [[gnu::always_inline]] static void Transpose(F32x8 (&rows)[8]) {
+    __m256 pairs[8];
+    for (int i = 0; i < 8; i += 2) {
+      pairs[i] = _mm256_unpacklo_ps(rows[i].v, rows[i + 1].v);
+      pairs[i + 1] = _mm256_unpackhi_ps(rows[i].v, rows[i + 1].v);
+    }
+    __m256 quads[8];
+    for (int i = 0; i < 8; i += 4) {
+      quads[i] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+      quads[i + 1] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+      quads[i + 2] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+      quads[i + 3] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; ++i) {
+      rows[i].v = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x20);
+      rows[i + 4].v = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x31);
+    }
+  }
+
   [[gnu::always_inline]] float ReduceAdd() const {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));

@@ -65,6 +65,39 @@ struct F32x16 {
 
   [[gnu::always_inline]] F32x16 RoundToBf16() const { return Widen(Narrow()); }
 
+  // The lower eight lanes to `low`, the upper eight to `high`.
+  [[gnu::always_inline]] void StoreHalves(float* low, float* high) const {
+    _mm256_storeu_ps(low, _mm512_castps512_ps256(v));
+    _mm256_storeu_ps(high, _mm512_extractf32x8_ps(v, 1));
+  }
+
+  // Lane j of rows[i] becomes lane i of rows[j]; any 32-bit pattern survives.
+  [[gnu::always_inline]] static void Transpose(F32x16 (&rows)[16]) {
+    __m512 pairs[16];
+    for (int i = 0; i < 16; i += 2) {
+      pairs[i] = _mm512_unpacklo_ps(rows[i].v, rows[i + 1].v);
+      pairs[i + 1] = _mm512_unpackhi_ps(rows[i].v, rows[i + 1].v);
+    }
+    __m512 quads[16];
+    for (int i = 0; i < 16; i += 4) {
+      quads[i] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+      quads[i + 1] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+      quads[i + 2] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+      quads[i + 3] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+    }
+    // quads[4 g + c] holds, in its quarter q, column 4 q + c of rows 4 g .. 4 g + 3.
+    for (int c = 0; c < 4; ++c) {
+      const __m512 a = _mm512_shuffle_f32x4(quads[c], quads[c + 4], 0x88);
+      const __m512 b = _mm512_shuffle_f32x4(quads[c], quads[c + 4], 0xdd);
+      const __m512 d = _mm512_shuffle_f32x4(quads[c + 8], quads[c + 12], 0x88);
+      const __m512 e = _mm512_shuffle_f32x4(quads[c + 8], quads[c + 12], 0xdd);
+      rows[c].v = _mm512_shuffle_f32x4(a, d, 0x88);
+      rows[c + 8].v = _mm512_shuffle_f32x4(a, d, 0xdd);
+      rows[c + 4].v = _mm512_shuffle_f32x4(b, e, 0x88);
+      rows[c + 12].v = _mm512_shuffle_f32x4(b, e, 0xdd);
+    }
+  }
+
   [[gnu::always_inline]] float ReduceAdd() const {
     const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

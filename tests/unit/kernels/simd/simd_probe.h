@@ -14,6 +14,8 @@ struct SimdProbe {
   void (*round)(const float* x, float* rounded, Bf16* stored, float* reloaded, std::int64_t count);
   float (*reduce_add)(const float* x);
   float (*reduce_max)(const float* x);
+  void (*transpose)(float* square);  // [lanes, lanes] in place
+  void (*store_halves)(const float* x, float* low, float* high);
 };
 
 SimdProbe ProbeAvx2();

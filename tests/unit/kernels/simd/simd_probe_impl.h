@@ -34,10 +34,22 @@ void RoundAll(const float* x, float* rounded, Bf16* stored, float* reloaded, std
 }
 
 template <typename V>
+void TransposeSquare(float* square) {
+  V rows[V::kLanes];
+  for (int i = 0; i < V::kLanes; ++i) rows[i] = V::Load(square + i * V::kLanes);
+  V::Transpose(rows);
+  for (int i = 0; i < V::kLanes; ++i) rows[i].Store(square + i * V::kLanes);
+}
+
+template <typename V>
 SimdProbe ProbeOf() {
-  return {V::kLanes, &ExpAll<V>, &RoundAll<V>,
+  return {V::kLanes,
+          &ExpAll<V>,
+          &RoundAll<V>,
           [](const float* x) { return V::Load(x).ReduceAdd(); },
-          [](const float* x) { return V::Load(x).ReduceMax(); }};
+          [](const float* x) { return V::Load(x).ReduceMax(); },
+          &TransposeSquare<V>,
+          [](const float* x, float* low, float* high) { V::Load(x).StoreHalves(low, high); }};
 }
 
 }  // namespace

@@ -99,6 +99,33 @@ TEST_P(SimdTest, ReductionsUseEveryLaneOnce) {
   }
 }
 
+TEST_P(SimdTest, TransposeSwapsRowsAndLanes) {
+  const auto lanes = static_cast<std::size_t>(probe_.lanes);
+  std::vector<float> square(lanes * lanes);
+  for (std::size_t i = 0; i < square.size(); ++i) square[i] = static_cast<float>(i);
+  probe_.transpose(square.data());
+  for (std::size_t i = 0; i < lanes; ++i) {
+    for (std::size_t j = 0; j < lanes; ++j) {
+      ASSERT_EQ(square[i * lanes + j], static_cast<float>(j * lanes + i)) << i << ", " << j;
+    }
+  }
+}
+
+TEST_P(SimdTest, HalvesGoToTheirOwnPlaces) {
+  const auto half = static_cast<std::size_t>(probe_.lanes / 2);
+  std::vector<float> x(2 * half);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+  std::vector<float> low(half + 1, -1.0F);
+  std::vector<float> high(half + 1, -1.0F);
+  probe_.store_halves(x.data(), low.data(), high.data());
+  for (std::size_t i = 0; i < half; ++i) {
+    EXPECT_EQ(low[i], x[i]);
+    EXPECT_EQ(high[i], x[half + i]);
+  }
+  EXPECT_EQ(low[half], -1.0F);
+  EXPECT_EQ(high[half], -1.0F);
+}
+
 INSTANTIATE_TEST_SUITE_P(Backends, SimdTest,
                          testing::Values(Backend::kCpuAvx2, Backend::kCpuAvx512Bf16),
                          [](const testing::TestParamInfo<Backend>& test) {
