@@ -25,8 +25,8 @@ struct SamplingParams {
   float repetition_penalty = 1.0F;  // in [0.01, 2]: tokens of the prompt and the output
   float presence_penalty = 0.0F;    // in [-2, 2]: tokens of the output, once
   float frequency_penalty = 0.0F;   // in [-2, 2]: tokens of the output, per occurrence
-  std::vector<LogitBias> logit_bias;
-  std::optional<std::int32_t> logprobs;  // report the token's own, and the N heaviest; in [0, 20]
+  std::vector<LogitBias> logit_bias = {};
+  std::optional<std::int32_t> logprobs = {};  // in [0, 20]: report that many of the heaviest
   std::uint64_t seed = 0;
 };
 

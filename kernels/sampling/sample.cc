@@ -1,7 +1,12 @@
 #include "kernels/sampling/sample.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
+#include "kernels/sampling/row_passes.h"
+#include "kernels/sampling/row_sampler.h"
 #include "kernels/sampling/sample_row.h"
 
 namespace sextant {
@@ -45,6 +50,18 @@ absl::Status CheckRow(const SampleRow& row, std::int64_t vocab_size) {
   return CheckHistory("output", row.output, vocab_size);
 }
 
+const RowPasses* PassesFor(Backend backend) {
+  switch (backend) {
+    case Backend::kReference:
+      return nullptr;
+    case Backend::kCpuAvx2:
+      return &RowPassesAvx2();
+    case Backend::kCpuAvx512Bf16:
+      return &RowPassesAvx512();
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 absl::Status NotFiniteError() {
@@ -59,22 +76,35 @@ absl::Status AllBannedError() {
 
 absl::Status Sample(Stream& stream, const SampleArgs& args) {
   RETURN_IF_ERROR(CheckArgs(args));
-  const auto sample_row = [&](std::int64_t r, int) {
-    const auto index = static_cast<std::size_t>(r);
-    const SampleRow& row = args.rows[index];
-    if (absl::Status status = CheckRow(row, args.logits.cols); !status.ok()) {
-      args.results[index] = status;
-      return;
-    }
-    args.results[index] = SampleRowReference(
-        {.logits = {args.logits.Row(r), static_cast<std::size_t>(args.logits.cols)},
-         .banned_ids = args.banned_ids,
-         .row = &row});
+  const RowPasses* passes = PassesFor(stream.backend());
+  ScratchScope scope(stream.scratch());
+  std::vector<RowSampler> samplers;
+  // Fewer rows than threads: a sampler for each row, else one for each thread.
+  const std::int64_t threads = stream.pool().num_threads();
+  const bool sampler_per_row = args.logits.rows <= threads;
+  const std::int64_t count = sampler_per_row ? args.logits.rows : threads;
+  if (passes != nullptr) {
+    samplers.reserve(static_cast<std::size_t>(count));
+    for (std::int64_t i = 0; i < count; ++i)
+      samplers.emplace_back(*passes, args.logits.cols, scope);
+  }
+  const auto sample_row = [&](std::int64_t r, int worker) -> absl::StatusOr<SampledToken> {
+    const SampleRow& row = args.rows[static_cast<std::size_t>(r)];
+    RETURN_IF_ERROR(CheckRow(row, args.logits.cols));
+    const SampleRowArgs row_args = {
+        .logits = {args.logits.Row(r), static_cast<std::size_t>(args.logits.cols)},
+        .banned_ids = args.banned_ids,
+        .row = &row};
+    if (passes == nullptr) return SampleRowReference(row_args);
+    return samplers[static_cast<std::size_t>(sampler_per_row ? r : worker)].Sample(row_args);
+  };
+  const auto keep_result = [&](std::int64_t r, int worker) {
+    args.results[static_cast<std::size_t>(r)] = sample_row(r, worker);
   };
   if (args.logits.rows == 1) {
-    sample_row(0, 0);
+    keep_result(0, 0);
   } else {
-    stream.pool().ParallelFor(args.logits.rows, sample_row);
+    stream.pool().ParallelFor(args.logits.rows, keep_result);
   }
   return absl::OkStatus();
 }

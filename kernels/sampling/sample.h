@@ -6,8 +6,9 @@
 //            the heavier, everywhere. The draw is one uniform number u in [0, 1) from
 //            Philox4x32-10 keyed by (seed, position); the token is the first one, by ascending id
 //            among those kept, at which the running sum of weights exceeds u times their total.
-// Numerics:  f32 logits and weights, sums in f64 in an order that depends on the row alone: neither
-//            the batch nor the threads change a bit of a result.
+// Numerics:  f32 logits and weights, sums by blocks in f64, in an order that depends on the row
+//            alone: neither the batch nor the threads change a bit of a result. Backends agree but
+//            where u, or a share of top_p, falls within rounding of a token's edge.
 // Logprobs:  log_softmax of the raw logits, before bias, penalties and temperature, over the ids
 //            that have a token.
 // Ownership: views borrow.
@@ -43,15 +44,15 @@ struct SampledToken {
 
 struct SampleRow {
   const SamplingParams* params = nullptr;
-  absl::Span<const std::int32_t> prompt;  // read when repetition_penalty is set
-  absl::Span<const std::int32_t> output;  // read when any penalty is set
-  std::uint64_t position = 0;             // the sampled token's place in its sequence
+  absl::Span<const std::int32_t> prompt = {};  // read when repetition_penalty is set
+  absl::Span<const std::int32_t> output = {};  // read when any penalty is set
+  std::uint64_t position = 0;                  // the sampled token's place in its sequence
 };
 
 struct SampleArgs {
-  MatrixView<const float> logits;             // [R, V]
-  absl::Span<const SampleRow> rows;           // [R]
-  absl::Span<const std::int32_t> banned_ids;  // ids without a token, ascending: never sampled
+  MatrixView<const float> logits;                  // [R, V]
+  absl::Span<const SampleRow> rows;                // [R]
+  absl::Span<const std::int32_t> banned_ids = {};  // ids without a token, ascending: never sampled
   absl::Span<absl::StatusOr<SampledToken>> results;  // [R] out
 };
 [[nodiscard]] absl::Status Sample(Stream& stream, const SampleArgs& args);
