@@ -12,7 +12,7 @@ namespace {
 template <typename V, bool kRound, typename Load>
 [[gnu::always_inline]] inline V CombineLanes(const CombineRows& rows, std::int64_t t,
                                              std::int64_t h, const Load& load) {
-  const auto round = [](V x) [[gnu::always_inline]] {
+  const auto round = [](V x) {
     if constexpr (kRound) return x.RoundToBf16();
     return x;
   };
@@ -36,13 +36,13 @@ void CombineTokens(const CombineRows& rows) {
     float* residual = rows.residual + t * rows.residual_stride;
     std::int64_t h = 0;
     for (; h + V::kLanes <= rows.hidden; h += V::kLanes) {
-      CombineLanes<V, kRound>(rows, t, h, [](const float* from) [[gnu::always_inline]] {
+      CombineLanes<V, kRound>(rows, t, h, [](const float* from) {
         return V::Load(from);
       }).Store(residual + h);
     }
     const std::int64_t rest = rows.hidden - h;
     if (rest == 0) continue;
-    CombineLanes<V, kRound>(rows, t, h, [rest](const float* from) [[gnu::always_inline]] {
+    CombineLanes<V, kRound>(rows, t, h, [rest](const float* from) {
       return V::LoadPartial(from, rest);
     }).StorePartial(residual + h, rest);
   }

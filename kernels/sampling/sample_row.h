@@ -15,7 +15,7 @@ struct SampleRowArgs {
   const SampleRow* row = nullptr;             // checked: params valid, history in [0, V)
 };
 
-// What a row leaves undecided when a logit is NaN or infinite, or nothing may be sampled.
+// A row's faults: a logit is NaN or infinite; every id is banned.
 [[nodiscard]] absl::Status NotFiniteError();
 [[nodiscard]] absl::Status AllBannedError();
 
