@@ -21,6 +21,9 @@ struct PanelShape {
   int step;               // K is padded with zeros to a multiple of this
   int value_bytes;        // of a packed value
   int accumulator_bytes;  // of one output's partial sums
+  // K is multiplied in blocks of so many values (a multiple of step), which keep a panel in the L1
+  // cache; the partial sums wait in the workspace in between, bit for bit.
+  int block_values;
 };
 
 enum class PanelFinish : std::uint8_t {
@@ -67,10 +70,6 @@ struct PanelKernels {
   void (*pack_tile)(const float* const* rows, int count, std::int64_t cols, void* tile);
   void (*run)(const PanelJob& job);
 };
-
-// Steps of K that are multiplied before the next row tile's turn; longer rows keep their partial
-// sums in the workspace in between, bit for bit.
-inline constexpr std::int64_t kValuesPerBlock = 2048;
 
 extern const PanelKernels kPanelAvx2;
 extern const PanelKernels kPanelAvx512;

@@ -4,6 +4,34 @@
 namespace sextant {
 namespace {
 
+// Lane i of the result is the sum of the lanes of sums[i], always ((0+4)+(2+6)) + ((1+5)+(3+7)).
+[[gnu::always_inline]] inline __m256 AddLanesOfEight(const __m256* sums) {
+  __m256 half[4];
+#pragma GCC unroll 4
+  for (std::int64_t i = 0; i < 4; ++i) {
+    half[i] = _mm256_add_ps(_mm256_blend_ps(sums[i], sums[i + 4], 0xf0),
+                            _mm256_permute2f128_ps(sums[i], sums[i + 4], 0x21));
+  }
+  __m256 quarter[2];
+#pragma GCC unroll 2
+  for (std::int64_t i = 0; i < 2; ++i) {
+    quarter[i] = _mm256_add_ps(_mm256_blend_ps(half[2 * i], half[2 * i + 1], 0xcc),
+                               _mm256_shuffle_ps(half[2 * i], half[2 * i + 1], 0x4e));
+  }
+  return _mm256_add_ps(_mm256_shuffle_ps(quarter[0], quarter[1], 0x88),
+                       _mm256_shuffle_ps(quarter[0], quarter[1], 0xdd));
+}
+
+// Sum kIndex of a tile's kSums, or zeros beyond them.
+template <std::int64_t kSums, std::int64_t kIndex>
+[[gnu::always_inline]] inline __m256 At(const __m256* acc) {
+  if constexpr (kIndex < kSums) {
+    return acc[kIndex];
+  } else {
+    return _mm256_setzero_ps();
+  }
+}
+
 struct Avx2 {
   using Vec = __m256;
   using Acc = __m256;
@@ -11,15 +39,28 @@ struct Avx2 {
                                         .panel_rows = 4,
                                         .step = 16,
                                         .value_bytes = 4,
-                                        .accumulator_bytes = sizeof(__m256)};
+                                        .accumulator_bytes = sizeof(__m256),
+                                        .block_values = 1024};
   static constexpr int kVectorsPerStep = 2;  // even values, odd values
-  static constexpr int kKeptVectors = 2;
+  static constexpr bool kKeepsPanel = true;
 
   [[gnu::always_inline]] static Acc Zero() { return _mm256_setzero_ps(); }
   [[gnu::always_inline]] static Acc MultiplyAdd(Vec a, Vec b, Acc sum) {
     return _mm256_fmadd_ps(a, b, sum);
   }
-  [[gnu::always_inline]] static __m256 Fold(Acc sum) { return sum; }
+  template <std::int64_t kSums, std::int64_t kFirst = 0>
+  [[gnu::always_inline]] static void AddLanes(const Acc* acc, bool round, float* sums) {
+    if constexpr (kFirst < kSums) {
+      const __m256 eight[] = {At<kSums, kFirst>(acc),     At<kSums, kFirst + 1>(acc),
+                              At<kSums, kFirst + 2>(acc), At<kSums, kFirst + 3>(acc),
+                              At<kSums, kFirst + 4>(acc), At<kSums, kFirst + 5>(acc),
+                              At<kSums, kFirst + 6>(acc), At<kSums, kFirst + 7>(acc)};
+      F32x8 result = {AddLanesOfEight(eight)};
+      if (round) result = result.RoundToBf16();
+      result.Store(sums + kFirst);
+      AddLanes<kSums, kFirst + 8>(acc, round, sums);
+    }
+  }
 
   template <bool kFloat>
   [[gnu::always_inline]] static void Expand(const char* from, Vec* to) {

@@ -4,8 +4,78 @@
 namespace sextant {
 namespace {
 
-[[gnu::always_inline]] inline __m256 FoldHalves(__m512 sum) {
-  return _mm256_add_ps(_mm512_castps512_ps256(sum), _mm512_extractf32x8_ps(sum, 1));
+// Adding the lanes of one vector per output, always as (((0+8)+(4+12)) + ((2+10)+(6+14))) + (the
+// same of the odd lanes). Whole registers all the way, and blends for shuffles: the registers in
+// flight and the shuffle units limit how far the next tile's products overlap this.
+
+// [eight lanes of a | eight of b]
+[[gnu::always_inline]] inline __m512 AddHalves(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_mask_blend_ps(0xff00, a, b), _mm512_shuffle_f32x4(a, b, 0x4e));
+}
+// Of two pairs of halves: four lanes of each.
+[[gnu::always_inline]] inline __m512 AddQuarters(__m512 ab, __m512 cd) {
+  return _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+}
+[[gnu::always_inline]] inline __m512 AddEighths(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_mask_blend_ps(0xcccc, a, b), _mm512_shuffle_ps(a, b, 0x4e));
+}
+[[gnu::always_inline]] inline __m512 AddPairs(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+}
+
+// Sum kIndex of a tile's kSums, or zeros beyond them.
+template <std::int64_t kSums, std::int64_t kIndex>
+[[gnu::always_inline]] inline __m512 At(const __m512* acc) {
+  if constexpr (kIndex < kSums) {
+    return acc[kIndex];
+  } else {
+    return _mm512_setzero_ps();
+  }
+}
+
+// Outputs kFirst, kFirst + 4, kFirst + 8 and kFirst + 12, four lanes each.
+template <std::int64_t kSums, std::int64_t kFirst>
+[[gnu::always_inline]] inline __m512 AddToQuarters(const __m512* acc) {
+  return AddQuarters(AddHalves(At<kSums, kFirst>(acc), At<kSums, kFirst + 4>(acc)),
+                     AddHalves(At<kSums, kFirst + 8>(acc), At<kSums, kFirst + 12>(acc)));
+}
+// Lane i: output kFirst + i.
+template <std::int64_t kSums, std::int64_t kFirst>
+[[gnu::always_inline]] inline __m512 AddLanesOf16(const __m512* acc) {
+  return AddPairs(
+      AddEighths(AddToQuarters<kSums, kFirst>(acc), AddToQuarters<kSums, kFirst + 1>(acc)),
+      AddEighths(AddToQuarters<kSums, kFirst + 2>(acc), AddToQuarters<kSums, kFirst + 3>(acc)));
+}
+// The same for 8.
+template <std::int64_t kSums, std::int64_t kFirst>
+[[gnu::always_inline]] inline __m512 AddLanesOf8(const __m512* acc) {
+  const __m512 even =
+      AddQuarters(AddHalves(At<kSums, kFirst>(acc), At<kSums, kFirst + 4>(acc)),
+                  AddHalves(At<kSums, kFirst + 2>(acc), At<kSums, kFirst + 6>(acc)));
+  const __m512 odd = AddQuarters(AddHalves(At<kSums, kFirst + 1>(acc), At<kSums, kFirst + 5>(acc)),
+                                 AddHalves(At<kSums, kFirst + 3>(acc), At<kSums, kFirst + 7>(acc)));
+  const __m512 eighths = AddEighths(even, odd);
+  const __m512 sums = AddPairs(eighths, eighths);  // 0 1 0 1, 4 5 4 5, 2 3 2 3, 6 7 6 7
+  const __m512i order = _mm512_setr_epi64(0, 4, 2, 6, 0, 4, 2, 6);
+  return _mm512_castpd_ps(_mm512_permutexvar_pd(order, _mm512_castps_pd(sums)));
+}
+
+[[gnu::always_inline]] inline __m512 Round(__m512 v) {
+  const auto narrow = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16));
+}
+
+// All sums of a tile, padded to whole vectors of 8.
+template <std::int64_t kSums, std::int64_t kFirst = 0>
+[[gnu::always_inline]] inline void AddTileLanes(const __m512* acc, bool round, float* sums) {
+  if constexpr (kSums - kFirst > 8) {
+    const __m512 result = AddLanesOf16<kSums, kFirst>(acc);
+    _mm512_store_ps(sums + kFirst, round ? Round(result) : result);
+    AddTileLanes<kSums, kFirst + 16>(acc, round, sums);
+  } else if constexpr (kSums > kFirst) {
+    const __m512 result = AddLanesOf8<kSums, kFirst>(acc);
+    _mm256_store_ps(sums + kFirst, _mm512_castps512_ps256(round ? Round(result) : result));
+  }
 }
 
 struct Avx512Bf16 {
@@ -15,15 +85,19 @@ struct Avx512Bf16 {
                                         .panel_rows = 6,
                                         .step = 32,
                                         .value_bytes = 2,
-                                        .accumulator_bytes = sizeof(__m512)};
+                                        .accumulator_bytes = sizeof(__m512),
+                                        .block_values = 2048};
   static constexpr int kVectorsPerStep = 1;
-  static constexpr int kKeptVectors = 3;
+  static constexpr bool kKeepsPanel = false;  // reading it in place again costs nothing
 
   [[gnu::always_inline]] static Acc Zero() { return _mm512_setzero_ps(); }
   [[gnu::always_inline]] static Acc MultiplyAdd(Vec a, Vec b, Acc sum) {
     return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
   }
-  [[gnu::always_inline]] static __m256 Fold(Acc sum) { return FoldHalves(sum); }
+  template <std::int64_t kSums>
+  [[gnu::always_inline]] static void AddLanes(const Acc* acc, bool round, float* sums) {
+    AddTileLanes<kSums>(acc, round, sums);
+  }
 
   template <bool kFloat>
   [[gnu::always_inline]] static void Expand(const char* from, Vec* to) {
@@ -43,15 +117,19 @@ struct Avx512 {
                                         .panel_rows = 6,
                                         .step = 32,
                                         .value_bytes = 4,
-                                        .accumulator_bytes = sizeof(__m512)};
+                                        .accumulator_bytes = sizeof(__m512),
+                                        .block_values = 2048};
   static constexpr int kVectorsPerStep = 2;  // even values, odd values
-  static constexpr int kKeptVectors = 3;
+  static constexpr bool kKeepsPanel = true;
 
   [[gnu::always_inline]] static Acc Zero() { return _mm512_setzero_ps(); }
   [[gnu::always_inline]] static Acc MultiplyAdd(Vec a, Vec b, Acc sum) {
     return _mm512_fmadd_ps(a, b, sum);
   }
-  [[gnu::always_inline]] static __m256 Fold(Acc sum) { return FoldHalves(sum); }
+  template <std::int64_t kSums>
+  [[gnu::always_inline]] static void AddLanes(const Acc* acc, bool round, float* sums) {
+    AddTileLanes<kSums>(acc, round, sums);
+  }
 
   template <bool kFloat>
   [[gnu::always_inline]] static void Expand(const char* from, Vec* to) {
@@ -79,6 +157,6 @@ struct Avx512 {
 
 constinit const PanelKernels kPanelAvx512 = {Avx512::kShape, PackTile<Avx512>, RunPanel<Avx512>};
 constinit const PanelKernels kPanelAvx512Bf16 = {Avx512Bf16::kShape, PackTile<Avx512Bf16>,
-                                       RunPanelOf<Avx512Bf16, false>};
+                                                 RunPanelOf<Avx512Bf16, false>};
 
 }  // namespace sextant

@@ -15,41 +15,34 @@
 namespace sextant {
 namespace {
 
-// Fetches memory into the L2 cache, a few lines per step of the arithmetic.
+// Fetches memory into the L2 cache beside the arithmetic: one line per step, without a branch that
+// would blur the prediction of the loop's end, and more where there are few steps.
 struct Fetch {
   const char* at;
   const char* end;
-  int lines_per_step;
+  std::int64_t advance;  // 64, or 0 when all has been fetched
+  std::int64_t more;     // lines per step beyond the first
+
+  // What `steps` steps have fetched.
+  void Advance(std::int64_t steps) {
+    at += advance * (1 + more) * steps;
+    if (at >= end) advance = more = 0;
+  }
 
   [[gnu::always_inline]] void Step() {
-    for (std::int64_t i = 0; i < lines_per_step; ++i) {
-      _mm_prefetch(at, _MM_HINT_T1);
-      at += 64;
+    _mm_prefetch(at, _MM_HINT_T1);
+    at += advance;
+    if (more > 0) [[unlikely]] {
+      for (std::int64_t i = 0; i < more; ++i) {
+        _mm_prefetch(at, _MM_HINT_T1);
+        at += advance;
+      }
     }
   }
 };
 
 // An array's size.
 constexpr std::size_t Count(std::int64_t count) { return static_cast<std::size_t>(count); }
-
-// Adds the lanes of eight vectors: lane i of the result is the sum of sums[i], always as
-// ((0+4)+(2+6)) + ((1+5)+(3+7)).
-[[gnu::always_inline]] inline __m256 AddLanes(const __m256* sums) {
-  __m256 half[4];
-#pragma GCC unroll 4
-  for (std::int64_t i = 0; i < 4; ++i) {
-    half[i] = _mm256_add_ps(_mm256_permute2f128_ps(sums[i], sums[i + 4], 0x20),
-                            _mm256_permute2f128_ps(sums[i], sums[i + 4], 0x31));
-  }
-  __m256 quarter[2];
-#pragma GCC unroll 2
-  for (std::int64_t i = 0; i < 2; ++i) {
-    quarter[i] = _mm256_add_ps(_mm256_shuffle_ps(half[2 * i], half[2 * i + 1], 0x44),
-                               _mm256_shuffle_ps(half[2 * i], half[2 * i + 1], 0xee));
-  }
-  return _mm256_add_ps(_mm256_shuffle_ps(quarter[0], quarter[1], 0x88),
-                       _mm256_shuffle_ps(quarter[0], quarter[1], 0xdd));
-}
 
 template <class Isa, std::int64_t kRows>
 struct Tile {
@@ -75,32 +68,29 @@ struct Tile {
     for (std::int64_t i = 0; i < kSums; ++i) to[i] = acc[i];
   }
 
-  [[gnu::always_inline]] void MultiplyPacked(const Vec* a, const Vec* b, std::int64_t steps,
-                                             Fetch& fetch) {
-    for (std::int64_t step = 0; step < steps; ++step) {
-      fetch.Step();
+  // One step of a panel whose rows lie side by side, expanded.
+  [[gnu::always_inline]] void PackedStep(const Vec* a, const Vec* b) {
 #pragma GCC unroll 2
-      for (std::int64_t v = 0; v < kPerStep; ++v) {
+    for (std::int64_t v = 0; v < kPerStep; ++v) {
 #pragma GCC unroll 8
-        for (std::int64_t c = 0; c < kCols; ++c) {
+      for (std::int64_t c = 0; c < kCols; ++c) {
 #pragma GCC unroll 8
-          for (std::int64_t r = 0; r < kRows; ++r) {
-            acc[r * kCols + c] = Isa::MultiplyAdd(a[r], b[c], acc[r * kCols + c]);
-          }
+        for (std::int64_t r = 0; r < kRows; ++r) {
+          acc[r * kCols + c] =
+              Isa::MultiplyAdd(a[v * kRows + r], b[v * kCols + c], acc[r * kCols + c]);
         }
-        a += kRows;
-        b += kCols;
       }
     }
   }
 
-  // One step of every weight row, read in place at `at[c]`.
+  // One step of weight rows in place, `at` for row 0 and offset[c] bytes further for row c.
   template <bool kFloat, bool kKeep>
-  [[gnu::always_inline]] void MultiplyStep(const Vec* a, const char* const* at, Vec* keep) {
+  [[gnu::always_inline]] void RawStep(const Vec* a, const char* at, const std::int64_t* offset,
+                                      Vec* keep) {
 #pragma GCC unroll 8
     for (std::int64_t c = 0; c < kCols; ++c) {
       Vec b[Count(kPerStep)];
-      Isa::template Expand<kFloat>(at[c], b);
+      Isa::template Expand<kFloat>(at + offset[c], b);
 #pragma GCC unroll 2
       for (std::int64_t v = 0; v < kPerStep; ++v) {
         if constexpr (kKeep) keep[v * kCols + c] = b[v];
@@ -112,44 +102,51 @@ struct Tile {
     }
   }
 
-  // `values` of every weight row from `at[c]` on; the last step is padded with zeros.
-  template <bool kFloat, bool kKeep>
-  [[gnu::always_inline]] void MultiplyRaw(const Vec* a, const char* const* rows,
-                                          std::int64_t values, Vec* keep, Fetch& fetch) {
-    constexpr std::int64_t kStepBytes = Isa::kShape.step * (kFloat ? 4 : 2);
-    const char* at[Count(kCols)];
-#pragma GCC unroll 8
-    for (std::int64_t c = 0; c < kCols; ++c) at[c] = rows[c];
-    for (; values >= Isa::kShape.step; values -= Isa::kShape.step) {
+  [[gnu::always_inline]] void MultiplyPacked(const Vec* a, const Vec* b, std::int64_t steps,
+                                             Fetch fetch) {
+    for (; steps > 0; --steps) {
       fetch.Step();
-      MultiplyStep<kFloat, kKeep>(a, at, keep);
+      PackedStep(a, b);
       a += kPerStep * kRows;
-      if constexpr (kKeep) keep += kPerStep * kCols;
-#pragma GCC unroll 8
-      for (std::int64_t c = 0; c < kCols; ++c) at[c] += kStepBytes;
-    }
-    if (values > 0) {
-      char padded[Count(kCols)][Count(kStepBytes)] = {};
-      for (std::int64_t c = 0; c < kCols; ++c) {
-        std::memcpy(padded[c], at[c], static_cast<std::size_t>(values) * (kFloat ? 4 : 2));
-        at[c] = padded[c];
-      }
-      MultiplyStep<kFloat, kKeep>(a, at, keep);
+      b += kPerStep * kCols;
     }
   }
 
-  // The sums of all outputs, [row][col], padded to whole vectors.
-  [[gnu::always_inline]] void Sums(bool round, F32x8* sums) const {
-    __m256 lanes[Count(kSumVectors * 8)];
-#pragma GCC unroll 32
-    for (std::int64_t i = 0; i < kSumVectors * 8; ++i) {
-      lanes[i] = i < kSums ? Isa::Fold(acc[i < kSums ? i : 0]) : _mm256_setzero_ps();
+  // Whole steps of every weight row. The sums must not be alive across a call anywhere in the
+  // function that this becomes part of, or the compiler keeps them in memory.
+  template <bool kFloat, bool kKeep>
+  [[gnu::always_inline]] void MultiplyRaw(const Vec* a, const char* at, const std::int64_t* offsets,
+                                          std::int64_t steps, Vec* keep, Fetch fetch) {
+    std::int64_t offset[Count(kCols)];
+    offset[0] = 0;
+#pragma GCC unroll 8
+    for (std::int64_t c = 1; c < kCols; ++c) {
+      offset[c] = offsets[c];
+      // One register each: taken apart from a vector they would queue behind the products.
+      asm("" : "+r"(offset[c]));
     }
-#pragma GCC unroll 4
-    for (std::int64_t i = 0; i < kSumVectors; ++i) {
-      sums[i].v = AddLanes(lanes + 8 * i);
-      if (round) sums[i] = sums[i].RoundToBf16();
+    for (; steps > 0; --steps) {
+      fetch.Step();
+      RawStep<kFloat, kKeep>(a, at, offset, keep);
+      a += kPerStep * kRows;
+      at += Isa::kShape.step * (kFloat ? 4 : 2);
+      if constexpr (kKeep) keep += kPerStep * kCols;
     }
+  }
+
+  // The rest of K, less than a step, padded with zeros.
+  template <bool kFloat>
+  void MultiplyTail(const Vec* a, const char* at, const std::int64_t* offsets,
+                    std::int64_t values) {
+    constexpr std::int64_t kValueBytes = kFloat ? 4 : 2;
+    constexpr std::int64_t kStepBytes = Isa::kShape.step * kValueBytes;
+    char padded[Count(kCols)][Count(kStepBytes)] = {};
+    std::int64_t offset[Count(kCols)];
+    for (std::int64_t c = 0; c < kCols; ++c) {
+      std::memcpy(padded[c], at + offsets[c], Count(values * kValueBytes));
+      offset[c] = c * kStepBytes;
+    }
+    RawStep<kFloat, false>(a, padded[0], offset, nullptr);
   }
 };
 
@@ -167,6 +164,18 @@ template <class Isa>
   return ((col / kStep * 2 + col % 2) * rows + row) * kLanes + col % kStep / 2;
 }
 
+// kTail: in place, the last values, which do not fill a step.
+enum class WeightSource { kRaw, kRawKeep, kPacked, kTail };
+
+// A range of K of a panel.
+struct Block {
+  std::int64_t first_col;
+  std::int64_t values;
+  bool last;
+  const char* weights;      // row 0 at first_col
+  std::int64_t offsets[8];  // of the panel's other rows, in bytes
+};
+
 template <class Isa, std::int64_t kRows>
 struct TileJob {
   using T = Tile<Isa, kRows>;
@@ -183,123 +192,177 @@ struct TileJob {
     }
   }
 
-  static void Gate(const PanelJob& job, std::int64_t first_row, const F32x8* kept, F32x8* sums) {
+  static void Gate(const PanelJob& job, std::int64_t first_row, const float* gates,
+                   const float* ups) {
+    F32x8 products[Count(T::kSumVectors)];
     for (std::int64_t i = 0; i < T::kSumVectors; ++i) {
-      F32x8 gate = Silu(kept[i]);
+      F32x8 gate = Silu(F32x8::Load(gates + 8 * i));
       if (job.round) gate = gate.RoundToBf16();
-      sums[i] = gate * sums[i];
-      if (job.round) sums[i] = sums[i].RoundToBf16();
+      products[i] = gate * F32x8::Load(ups + 8 * i);
+      if (job.round) products[i] = products[i].RoundToBf16();
     }
     const PackedTarget& to = job.gated;
     const std::int64_t padded =
         (to.cols + Isa::kShape.step - 1) / Isa::kShape.step * Isa::kShape.step;
     char* tile = static_cast<char*>(to.data) + first_row * padded * to.value_bytes;
-    alignas(32) float values[Count(T::kSumVectors * 8)];
-    std::memcpy(values, sums, sizeof(values));
-    for (std::int64_t c = 0; c < job.weight_rows; ++c) {
+    if (to.value_bytes == 2) {
+      PutBf16(job, tile, products);
+    } else {
+      PutF32(job, tile, products);
+    }
+  }
+
+  // Values of one row lie side by side unless a step ends between them.
+  static void PutBf16(const PanelJob& job, char* tile, const F32x8* sums) {
+    Bf16 values[Count(T::kSumVectors * 8)];
+    for (std::int64_t i = 0; i < T::kSumVectors; ++i) sums[i].Store(values + 8 * i);
+    const std::int64_t col = job.gated.col;
+    char* at = tile + PackedOffset<Isa>(kRows, 0, col, 2) * 2;
+    constexpr std::int64_t kRowBytes = Isa::kShape.step * 2;
+    if (job.weight_rows == kCols && col % Isa::kShape.step <= Isa::kShape.step - kCols) {
       for (std::int64_t r = 0; r < kRows; ++r) {
-        const std::int64_t offset =
-            PackedOffset<Isa>(kRows, r, to.col + c, to.value_bytes) * to.value_bytes;
-        const char* value = reinterpret_cast<const char*>(values + r * kCols + c);
-        if (to.value_bytes == 2) {
-          std::memcpy(tile + offset, value + 2, 2);
-        } else {
-          std::memcpy(tile + offset, value, 4);
-        }
+        std::memcpy(at + r * kRowBytes, values + r * kCols, Count(kCols) * 2);
+      }
+      return;
+    }
+    for (std::int64_t c = 0; c < job.weight_rows; ++c) {
+      at = tile + PackedOffset<Isa>(kRows, 0, col + c, 2) * 2;
+      for (std::int64_t r = 0; r < kRows; ++r) {
+        std::memcpy(at + r * kRowBytes, values + r * kCols + c, 2);
       }
     }
   }
 
-  static void Finish(const PanelJob& job, std::int64_t first_row, const T& tile) {
-    F32x8 sums[Count(T::kSumVectors)];
-    tile.Sums(job.round, sums);
-    F32x8* kept = reinterpret_cast<F32x8*>(job.workspace.kept) +
-                  first_row / Isa::kShape.tile_rows * Isa::kKeptVectors;
-    switch (job.finish) {
-      case PanelFinish::kStore: {
-        alignas(32) float values[Count(T::kSumVectors * 8)];
-        std::memcpy(values, sums, sizeof(values));
-        return Store(job, first_row, values);
+  static void PutF32(const PanelJob& job, char* tile, const F32x8* sums) {
+    float values[Count(T::kSumVectors * 8)];
+    for (std::int64_t i = 0; i < T::kSumVectors; ++i) sums[i].Store(values + 8 * i);
+    for (std::int64_t c = 0; c < job.weight_rows; ++c) {
+      char* at = tile + PackedOffset<Isa>(kRows, 0, job.gated.col + c, 4) * 4;
+      for (std::int64_t r = 0; r < kRows; ++r) {
+        std::memcpy(at + r * Isa::kShape.step / 2 * 4, values + r * kCols + c, 4);
       }
+    }
+  }
+
+  static void Finish(const PanelJob& job, std::int64_t first_row, const float* sums) {
+    float* kept = job.workspace.kept + first_row / Isa::kShape.tile_rows *
+                                           Tile<Isa, Isa::kShape.tile_rows>::kSumVectors * 8;
+    switch (job.finish) {
+      case PanelFinish::kStore:
+        return Store(job, first_row, sums);
       case PanelFinish::kKeep:
-        for (std::int64_t i = 0; i < T::kSumVectors; ++i) kept[i] = sums[i];
+        std::memcpy(kept, sums, Count(T::kSumVectors * 8) * sizeof(float));
         return;
       case PanelFinish::kGate:
         return Gate(job, first_row, kept, sums);
     }
   }
 
-  // Rows [first_row, first_row + kRows) times values [first_col, first_col + values) of the panel.
-  template <bool kFloat>
-  static void Run(const PanelJob& job, std::int64_t first_row, std::int64_t first_col,
-                  std::int64_t values, const char* const* weights, Fetch& fetch) {
+  [[gnu::always_inline]] static typename T::Acc* Partial(const PanelJob& job,
+                                                         std::int64_t first_row) {
+    return static_cast<typename T::Acc*>(job.workspace.partial) +
+           first_row * Isa::kShape.panel_rows;
+  }
+
+  // The block of K times these rows: one function per source of the weights, so that each inner
+  // loop has the registers to itself.
+  template <bool kFloat, WeightSource kSource>
+  [[gnu::noinline]] static void RunFrom(const PanelJob& job, const Block& block,
+                                        std::int64_t first_row, const Fetch& fetch) {
     const std::int64_t padded =
         (job.cols + Isa::kShape.step - 1) / Isa::kShape.step * Isa::kShape.step;
     const auto* a = reinterpret_cast<const typename T::Vec*>(
         static_cast<const char*>(job.rows) +
-        (first_row * padded + first_col * kRows) * Isa::kShape.value_bytes);
+        (first_row * padded + block.first_col * kRows) * Isa::kShape.value_bytes);
     auto* panel = static_cast<typename T::Vec*>(job.workspace.panel);
-    auto* partial =
-        static_cast<typename T::Acc*>(job.workspace.partial) + first_row * Isa::kShape.panel_rows;
     T tile;
-    if (first_col == 0) {
+    if (block.first_col == 0) {
       tile.Clear();
     } else {
-      tile.Restore(partial);
+      tile.Restore(Partial(job, first_row));
     }
-    if (first_row > 0) {
-      const std::int64_t steps = (values + Isa::kShape.step - 1) / Isa::kShape.step;
+    const std::int64_t steps = block.values / Isa::kShape.step;
+    if constexpr (kSource == WeightSource::kTail) {
+      tile.template MultiplyTail<kFloat>(a, block.weights, block.offsets, block.values);
+    } else if constexpr (kSource == WeightSource::kPacked) {
       tile.MultiplyPacked(a, panel, steps, fetch);
-    } else if (job.row_count > kRows) {
-      tile.template MultiplyRaw<kFloat, true>(a, weights, values, panel, fetch);
     } else {
-      tile.template MultiplyRaw<kFloat, false>(a, weights, values, panel, fetch);
+      tile.template MultiplyRaw<kFloat, kSource == WeightSource::kRawKeep>(
+          a, block.weights, block.offsets, steps, panel, fetch);
     }
-    if (first_col + values < job.cols) {
-      tile.Save(partial);
+    if (!block.last) {
+      tile.Save(Partial(job, first_row));
     } else {
-      Finish(job, first_row, tile);
+      alignas(64) float sums[Count(T::kSumVectors * 8)];
+      Isa::template AddLanes<T::kSums>(tile.acc, job.round, sums);
+      Finish(job, first_row, sums);
     }
+  }
+
+  template <bool kFloat>
+  static void Run(const PanelJob& job, const Block& block, std::int64_t first_row,
+                  const Fetch& fetch) {
+    if (block.values < Isa::kShape.step) {
+      return RunFrom<kFloat, WeightSource::kTail>(job, block, first_row, fetch);
+    }
+    if constexpr (Isa::kKeepsPanel) {
+      if (first_row > 0) {
+        return RunFrom<kFloat, WeightSource::kPacked>(job, block, first_row, fetch);
+      }
+      if (job.row_count > kRows) {
+        return RunFrom<kFloat, WeightSource::kRawKeep>(job, block, first_row, fetch);
+      }
+    }
+    RunFrom<kFloat, WeightSource::kRaw>(job, block, first_row, fetch);
   }
 };
 
+// The last rows, which do not fill a tile.
 template <class Isa, bool kFloat, std::int64_t kRows>
-void RunRows(const PanelJob& job, std::int64_t rows, std::int64_t first_row, std::int64_t first_col,
-             std::int64_t values, const char* const* weights, Fetch& fetch) {
-  if (rows == kRows) {
-    TileJob<Isa, kRows>::template Run<kFloat>(job, first_row, first_col, values, weights, fetch);
+void RunRest(const PanelJob& job, const Block& block, std::int64_t first_row, const Fetch& fetch) {
+  if (job.row_count - first_row == kRows) {
+    TileJob<Isa, kRows>::template Run<kFloat>(job, block, first_row, fetch);
   } else if constexpr (kRows > 1) {
-    RunRows<Isa, kFloat, kRows - 1>(job, rows, first_row, first_col, values, weights, fetch);
+    RunRest<Isa, kFloat, kRows - 1>(job, block, first_row, fetch);
   }
+}
+
+template <class Isa>
+Fetch StartFetch(const PanelJob& job) {
+  if (job.next == nullptr) return {job.weights, job.weights, 0, 0};
+  constexpr PanelShape kShape = Isa::kShape;
+  const std::int64_t tiles = (job.row_count + kShape.tile_rows - 1) / kShape.tile_rows;
+  const std::int64_t steps = job.cols / kShape.step * tiles;
+  const std::int64_t lines = job.next_bytes / 64 + 1;
+  return {job.next, job.next + lines * 64, 64, steps == 0 ? 0 : (lines - 1) / steps};
 }
 
 template <class Isa, bool kFloat>
 void RunPanelOf(const PanelJob& job) {
   constexpr PanelShape kShape = Isa::kShape;
-  const std::int64_t tiles = (job.row_count + kShape.tile_rows - 1) / kShape.tile_rows;
-  const std::int64_t tile_steps = (job.cols + kShape.step - 1) / kShape.step * tiles;
-  const std::int64_t lines = job.next == nullptr ? 0 : job.next_bytes / 64 + 1;
-  Fetch fetch{job.next, job.next + lines * 64,
-              static_cast<int>((lines + tile_steps - 1) / tile_steps)};
-  for (std::int64_t col = 0; col < job.cols; col += kValuesPerBlock) {
-    const std::int64_t left = job.cols - col;
-    const std::int64_t values = left < kValuesPerBlock ? left : kValuesPerBlock;
-    // Rows beyond the last weight row repeat it; their sums are not stored.
-    const char* weights[Count(kShape.panel_rows)];
-    for (std::int64_t c = 0; c < kShape.panel_rows; ++c) {
-      const std::int64_t row = c < job.weight_rows ? c : job.weight_rows - 1;
-      weights[c] = job.weights + (row * job.cols + col) * (kFloat ? 4 : 2);
+  constexpr std::int64_t kValueBytes = kFloat ? 4 : 2;
+  Fetch fetch = StartFetch<Isa>(job);
+  Block block{};
+  // Rows beyond the last weight row repeat it; their sums are not stored.
+  for (std::int64_t c = 0; c < kShape.panel_rows; ++c) {
+    const std::int64_t row = c < job.weight_rows ? c : job.weight_rows - 1;
+    block.offsets[c] = row * job.cols * kValueBytes;
+  }
+  // Blocks of equal size, and what does not fill a step as one of its own.
+  const std::int64_t steps = job.cols / kShape.step;
+  const std::int64_t block_steps = kShape.block_values / kShape.step;
+  const std::int64_t blocks = (steps + block_steps - 1) / block_steps;
+  for (std::int64_t i = 0; block.first_col < job.cols; ++i, block.first_col += block.values) {
+    block.values = i < blocks ? (steps / blocks + (i < steps % blocks ? 1 : 0)) * kShape.step
+                              : job.cols % kShape.step;
+    block.last = block.first_col + block.values == job.cols;
+    block.weights = job.weights + block.first_col * kValueBytes;
+    std::int64_t row = 0;
+    for (; job.row_count - row >= kShape.tile_rows; row += kShape.tile_rows) {
+      TileJob<Isa, kShape.tile_rows>::template Run<kFloat>(job, block, row, fetch);
+      fetch.Advance(block.values / kShape.step);
     }
-    for (std::int64_t row = 0; row < job.row_count; row += kShape.tile_rows) {
-      if (fetch.at >= fetch.end) fetch.lines_per_step = 0;
-      const std::int64_t rows_left = job.row_count - row;
-      if (rows_left >= kShape.tile_rows) {
-        TileJob<Isa, kShape.tile_rows>::template Run<kFloat>(job, row, col, values, weights, fetch);
-      } else {
-        RunRows<Isa, kFloat, kShape.tile_rows - 1>(job, rows_left, row, col, values, weights,
-                                                   fetch);
-      }
-    }
+    if (row < job.row_count) RunRest<Isa, kFloat, kShape.tile_rows - 1>(job, block, row, fetch);
   }
 }
 

@@ -135,9 +135,10 @@ std::vector<PanelWorkspace> MakeWorkspaces(ScratchScope& scope, const PlannedPro
   std::int64_t kept = 0;
   for (const auto& [product, plan, first_task] : products) {
     const PanelShape& shape = product->x.kernels->shape;
-    const std::int64_t block_cols = std::min(PaddedCols(product->x), kValuesPerBlock);
+    const std::int64_t block_cols =
+        std::min<std::int64_t>(PaddedCols(product->x), shape.block_values);
     panel_bytes = std::max(panel_bytes, shape.panel_rows * block_cols * shape.value_bytes);
-    if (product->x.cols > kValuesPerBlock) {
+    if (product->x.cols > shape.block_values || product->x.cols % shape.step != 0) {
       partial_bytes =
           std::max(partial_bytes, plan.block_rows * shape.panel_rows * shape.accumulator_bytes);
     }

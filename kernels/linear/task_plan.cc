@@ -18,9 +18,8 @@ std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 }  // namespace
 
 TaskPlan PlanTasks(const PanelShape& shape, const ProductSize& size, int threads) {
-  const std::int64_t cached_cols = std::min(size.cols, kValuesPerBlock);
   const std::int64_t most_rows =
-      std::max<std::int64_t>(kBlockBytes / (cached_cols * shape.value_bytes), shape.tile_rows);
+      std::max<std::int64_t>(kBlockBytes / (size.cols * shape.value_bytes), shape.tile_rows);
   TaskPlan plan{};
   plan.row_blocks = CeilDiv(size.rows, most_rows);
   plan.block_rows = CeilDiv(CeilDiv(size.rows, plan.row_blocks), shape.tile_rows) * shape.tile_rows;

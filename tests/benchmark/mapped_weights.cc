@@ -81,8 +81,10 @@ MappedWeights::~MappedWeights() {
 
 WeightView MappedWeights::Next(std::int64_t rows, std::int64_t cols) {
   WeightView weight{nullptr, DType::kBf16, rows, cols};
-  CHECK_LE(weight.bytes(), bytes_);
-  if (used_ + weight.bytes() > bytes_) used_ = 0;
+  CHECK_LE(weight.bytes() + 8, bytes_);
+  // Off any alignment but 8, as safetensors files have it.
+  constexpr std::int64_t kOffset = 8;
+  if (used_ == 0 || used_ + weight.bytes() > bytes_) used_ = kOffset;
   weight.data = data_ + used_;
   used_ += weight.bytes();
   return weight;
