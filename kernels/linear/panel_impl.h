@@ -15,19 +15,12 @@
 namespace sextant {
 namespace {
 
-// Fetches memory into the L2 cache beside the arithmetic: one line per step, without a branch that
-// would blur the prediction of the loop's end, and more where there are few steps.
+// Fetches lines into the L2 cache beside the arithmetic: one per step, without a branch that would
+// blur the prediction of the loop's end, and more where there are few steps.
 struct Fetch {
   const char* at;
-  const char* end;
-  std::int64_t advance;  // 64, or 0 when all has been fetched
+  std::int64_t advance;  // a line, or 0 when all has been fetched
   std::int64_t more;     // lines per step beyond the first
-
-  // What `steps` steps have fetched.
-  void Advance(std::int64_t steps) {
-    at += advance * (1 + more) * steps;
-    if (at >= end) advance = more = 0;
-  }
 
   [[gnu::always_inline]] void Step() {
     _mm_prefetch(at, _MM_HINT_T1);
@@ -39,6 +32,36 @@ struct Fetch {
       }
     }
   }
+};
+
+// Spreads the lines of some memory evenly over the steps of all tiles, so that the memory is never
+// idle.
+class FetchPlan {
+ public:
+  // `stride` between the lines that are asked for: 128 leaves every other one to the processor,
+  // which fetches lines in pairs and has more room for such requests than for a program's.
+  FetchPlan(const char* data, std::int64_t bytes, std::int64_t stride, std::int64_t steps)
+      : at_(data),
+        stride_(stride),
+        lines_(data == nullptr ? 0 : bytes / stride + 1),
+        steps_(steps) {}
+
+  // What the next `steps` steps fetch.
+  Fetch Take(std::int64_t steps) {
+    const std::int64_t per_step = lines_ <= 0 ? 0 : (lines_ + steps_ / 2) / (steps_ + 1);
+    const Fetch fetch = {at_, lines_ <= 0 ? 0 : stride_, per_step == 0 ? 0 : per_step - 1};
+    const std::int64_t taken = lines_ <= 0 ? 0 : steps * (fetch.more + 1);
+    at_ += taken * stride_;
+    lines_ -= taken;
+    steps_ -= steps;
+    return fetch;
+  }
+
+ private:
+  const char* at_;
+  std::int64_t stride_;
+  std::int64_t lines_;
+  std::int64_t steps_;
 };
 
 // An array's size.
@@ -327,21 +350,10 @@ void RunRest(const PanelJob& job, const Block& block, std::int64_t first_row, co
   }
 }
 
-template <class Isa>
-Fetch StartFetch(const PanelJob& job) {
-  if (job.next == nullptr) return {job.weights, job.weights, 0, 0};
-  constexpr PanelShape kShape = Isa::kShape;
-  const std::int64_t tiles = (job.row_count + kShape.tile_rows - 1) / kShape.tile_rows;
-  const std::int64_t steps = job.cols / kShape.step * tiles;
-  const std::int64_t lines = job.next_bytes / 64 + 1;
-  return {job.next, job.next + lines * 64, 64, steps == 0 ? 0 : (lines - 1) / steps};
-}
-
 template <class Isa, bool kFloat>
 void RunPanelOf(const PanelJob& job) {
   constexpr PanelShape kShape = Isa::kShape;
   constexpr std::int64_t kValueBytes = kFloat ? 4 : 2;
-  Fetch fetch = StartFetch<Isa>(job);
   Block block{};
   // Rows beyond the last weight row repeat it; their sums are not stored.
   for (std::int64_t c = 0; c < kShape.panel_rows; ++c) {
@@ -352,6 +364,8 @@ void RunPanelOf(const PanelJob& job) {
   const std::int64_t steps = job.cols / kShape.step;
   const std::int64_t block_steps = kShape.block_values / kShape.step;
   const std::int64_t blocks = (steps + block_steps - 1) / block_steps;
+  const std::int64_t tiles = (job.row_count + kShape.tile_rows - 1) / kShape.tile_rows;
+  FetchPlan plan(job.next, job.next_bytes, tiles == 1 ? 128 : 64, steps * tiles);
   for (std::int64_t i = 0; block.first_col < job.cols; ++i, block.first_col += block.values) {
     block.values = i < blocks ? (steps / blocks + (i < steps % blocks ? 1 : 0)) * kShape.step
                               : job.cols % kShape.step;
@@ -359,10 +373,13 @@ void RunPanelOf(const PanelJob& job) {
     block.weights = job.weights + block.first_col * kValueBytes;
     std::int64_t row = 0;
     for (; job.row_count - row >= kShape.tile_rows; row += kShape.tile_rows) {
+      const Fetch fetch = plan.Take(block.values / kShape.step);
       TileJob<Isa, kShape.tile_rows>::template Run<kFloat>(job, block, row, fetch);
-      fetch.Advance(block.values / kShape.step);
     }
-    if (row < job.row_count) RunRest<Isa, kFloat, kShape.tile_rows - 1>(job, block, row, fetch);
+    if (row < job.row_count) {
+      const Fetch fetch = plan.Take(block.values / kShape.step);
+      RunRest<Isa, kFloat, kShape.tile_rows - 1>(job, block, row, fetch);
+    }
   }
 }
 
