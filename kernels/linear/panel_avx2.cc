@@ -1,5 +1,6 @@
 // Panel kernels with AVX2: f32 arithmetic, bf16 weights widened by a shift.
 #include "kernels/linear/panel_impl.h"
+#include "kernels/simd/simd_avx2.h"
 
 namespace sextant {
 namespace {
@@ -35,6 +36,7 @@ template <std::int64_t kSums, std::int64_t kIndex>
 struct Avx2 {
   using Vec = __m256;
   using Acc = __m256;
+  using F32 = F32x8;
   static constexpr PanelShape kShape = {.tile_rows = 3,
                                         .panel_rows = 4,
                                         .step = 16,

@@ -1,5 +1,6 @@
 // Panel kernels with AVX-512: bf16 dot products, and f32 arithmetic for kFp32 and f32 weights.
 #include "kernels/linear/panel_impl.h"
+#include "kernels/simd/simd_avx512.h"
 
 namespace sextant {
 namespace {
@@ -60,27 +61,23 @@ template <std::int64_t kSums, std::int64_t kFirst>
   return _mm512_castpd_ps(_mm512_permutexvar_pd(order, _mm512_castps_pd(sums)));
 }
 
-[[gnu::always_inline]] inline __m512 Round(__m512 v) {
-  const auto narrow = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16));
-}
-
-// All sums of a tile, padded to whole vectors of 8.
+// All sums of a tile, padded to whole vectors.
 template <std::int64_t kSums, std::int64_t kFirst = 0>
 [[gnu::always_inline]] inline void AddTileLanes(const __m512* acc, bool round, float* sums) {
   if constexpr (kSums - kFirst > 8) {
     const __m512 result = AddLanesOf16<kSums, kFirst>(acc);
-    _mm512_store_ps(sums + kFirst, round ? Round(result) : result);
+    _mm512_store_ps(sums + kFirst, round ? F32x16{result}.RoundToBf16().v : result);
     AddTileLanes<kSums, kFirst + 16>(acc, round, sums);
   } else if constexpr (kSums > kFirst) {
     const __m512 result = AddLanesOf8<kSums, kFirst>(acc);
-    _mm256_store_ps(sums + kFirst, _mm512_castps512_ps256(round ? Round(result) : result));
+    _mm512_store_ps(sums + kFirst, round ? F32x16{result}.RoundToBf16().v : result);
   }
 }
 
 struct Avx512Bf16 {
   using Vec = __m512i;  // 32 bf16 values in order
-  using Acc = __m512;   // lane i adds the products of values 2i and 2i + 1
+  using F32 = F32x16;
+  using Acc = __m512;  // lane i adds the products of values 2i and 2i + 1
   static constexpr PanelShape kShape = {.tile_rows = 4,
                                         .panel_rows = 6,
                                         .step = 32,
@@ -112,6 +109,7 @@ struct Avx512Bf16 {
 
 struct Avx512 {
   using Vec = __m512;
+  using F32 = F32x16;
   using Acc = __m512;
   static constexpr PanelShape kShape = {.tile_rows = 4,
                                         .panel_rows = 6,

@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "common/tensor/float_types.h"
 #include "kernels/linear/panel.h"
-#include "kernels/simd/simd_avx2.h"
 
 namespace sextant {
 namespace {
@@ -71,7 +71,8 @@ template <class Isa, std::int64_t kRows>
 struct Tile {
   static constexpr std::int64_t kCols = Isa::kShape.panel_rows;
   static constexpr std::int64_t kSums = kRows * kCols;
-  static constexpr std::int64_t kSumVectors = (kSums + 7) / 8;
+  static constexpr std::int64_t kSumVectors = (kSums + Isa::F32::kLanes - 1) / Isa::F32::kLanes;
+  static constexpr std::int64_t kPaddedSums = kSumVectors * Isa::F32::kLanes;
   static constexpr std::int64_t kPerStep = Isa::kVectorsPerStep;
   using Vec = typename Isa::Vec;
   using Acc = typename Isa::Acc;
@@ -173,8 +174,9 @@ struct Tile {
   }
 };
 
-[[gnu::always_inline]] inline F32x8 Silu(F32x8 v) {
-  return v / (F32x8::Broadcast(1.0F) + F32x8::Exp(F32x8::Zero() - v));
+template <class F32>
+[[gnu::always_inline]] inline F32 Silu(F32 v) {
+  return v / (F32::Broadcast(1.0F) + F32::Exp(F32::Zero() - v));
 }
 
 // Where value (row, col) of packed rows lies within its tile of `rows` rows, in values.
@@ -202,6 +204,7 @@ struct Block {
 template <class Isa, std::int64_t kRows>
 struct TileJob {
   using T = Tile<Isa, kRows>;
+  using F32 = typename Isa::F32;
   static constexpr std::int64_t kCols = T::kCols;
 
   static void Store(const PanelJob& job, std::int64_t first_row, const float* sums) {
@@ -217,11 +220,12 @@ struct TileJob {
 
   static void Gate(const PanelJob& job, std::int64_t first_row, const float* gates,
                    const float* ups) {
-    F32x8 products[Count(T::kSumVectors)];
+    F32 products[Count(T::kSumVectors)];
+#pragma GCC unroll 4
     for (std::int64_t i = 0; i < T::kSumVectors; ++i) {
-      F32x8 gate = Silu(F32x8::Load(gates + 8 * i));
+      F32 gate = Silu(F32::Load(gates + F32::kLanes * i));
       if (job.round) gate = gate.RoundToBf16();
-      products[i] = gate * F32x8::Load(ups + 8 * i);
+      products[i] = gate * F32::Load(ups + F32::kLanes * i);
       if (job.round) products[i] = products[i].RoundToBf16();
     }
     const PackedTarget& to = job.gated;
@@ -236,9 +240,9 @@ struct TileJob {
   }
 
   // Values of one row lie side by side unless a step ends between them.
-  static void PutBf16(const PanelJob& job, char* tile, const F32x8* sums) {
-    Bf16 values[Count(T::kSumVectors * 8)];
-    for (std::int64_t i = 0; i < T::kSumVectors; ++i) sums[i].Store(values + 8 * i);
+  static void PutBf16(const PanelJob& job, char* tile, const F32* products) {
+    Bf16 values[Count(T::kPaddedSums)];
+    for (std::int64_t i = 0; i < T::kSumVectors; ++i) products[i].Store(values + F32::kLanes * i);
     const std::int64_t col = job.gated.col;
     char* at = tile + PackedOffset<Isa>(kRows, 0, col, 2) * 2;
     constexpr std::int64_t kRowBytes = Isa::kShape.step * 2;
@@ -256,9 +260,9 @@ struct TileJob {
     }
   }
 
-  static void PutF32(const PanelJob& job, char* tile, const F32x8* sums) {
-    float values[Count(T::kSumVectors * 8)];
-    for (std::int64_t i = 0; i < T::kSumVectors; ++i) sums[i].Store(values + 8 * i);
+  static void PutF32(const PanelJob& job, char* tile, const F32* products) {
+    float values[Count(T::kPaddedSums)];
+    for (std::int64_t i = 0; i < T::kSumVectors; ++i) products[i].Store(values + F32::kLanes * i);
     for (std::int64_t c = 0; c < job.weight_rows; ++c) {
       char* at = tile + PackedOffset<Isa>(kRows, 0, job.gated.col + c, 4) * 4;
       for (std::int64_t r = 0; r < kRows; ++r) {
@@ -268,13 +272,13 @@ struct TileJob {
   }
 
   static void Finish(const PanelJob& job, std::int64_t first_row, const float* sums) {
-    float* kept = job.workspace.kept + first_row / Isa::kShape.tile_rows *
-                                           Tile<Isa, Isa::kShape.tile_rows>::kSumVectors * 8;
+    float* kept = job.workspace.kept +
+                  first_row / Isa::kShape.tile_rows * Tile<Isa, Isa::kShape.tile_rows>::kPaddedSums;
     switch (job.finish) {
       case PanelFinish::kStore:
         return Store(job, first_row, sums);
       case PanelFinish::kKeep:
-        std::memcpy(kept, sums, Count(T::kSumVectors * 8) * sizeof(float));
+        std::memcpy(kept, sums, Count(T::kPaddedSums) * sizeof(float));
         return;
       case PanelFinish::kGate:
         return Gate(job, first_row, kept, sums);
@@ -316,7 +320,7 @@ struct TileJob {
     if (!block.last) {
       tile.Save(Partial(job, first_row));
     } else {
-      alignas(64) float sums[Count(T::kSumVectors * 8)];
+      alignas(64) float sums[Count(T::kPaddedSums)];
       Isa::template AddLanes<T::kSums>(tile.acc, job.round, sums);
       Finish(job, first_row, sums);
     }

@@ -132,6 +132,8 @@ std::vector<PanelWorkspace> MakeWorkspaces(ScratchScope& scope, const PlannedPro
                                            int threads) {
   std::int64_t panel_bytes = 0;
   std::int64_t partial_bytes = 0;
+  // A tile's sums fill whole vectors, of 16 at most.
+  constexpr std::int64_t kWidest = 16;
   std::int64_t kept = 0;
   for (const auto& [product, plan, first_task] : products) {
     const PanelShape& shape = product->x.kernels->shape;
@@ -142,8 +144,7 @@ std::vector<PanelWorkspace> MakeWorkspaces(ScratchScope& scope, const PlannedPro
       partial_bytes =
           std::max(partial_bytes, plan.block_rows * shape.panel_rows * shape.accumulator_bytes);
     }
-    // A tile's sums fill whole vectors of 8.
-    const std::int64_t per_tile = CeilDiv(shape.tile_rows * shape.panel_rows, 8) * 8;
+    const std::int64_t per_tile = CeilDiv(shape.tile_rows * shape.panel_rows, kWidest) * kWidest;
     kept = std::max(kept, plan.block_rows / shape.tile_rows * per_tile);
   }
   std::vector<PanelWorkspace> workspaces(static_cast<std::size_t>(threads));
