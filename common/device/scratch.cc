@@ -11,8 +11,8 @@ constexpr std::size_t kSmallestBlock = std::size_t{1} << 20;
 
 }  // namespace
 
-void Scratch::Block::Free::operator()(std::byte* data) const {
-  ::operator delete[](data, std::align_val_t{kAlignment});
+void Scratch::Block::Free::operator()(std::byte* block) const {
+  ::operator delete[](block, std::align_val_t{kAlignment});
 }
 
 void* Scratch::Allocate(std::size_t bytes) {
