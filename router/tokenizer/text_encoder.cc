@@ -30,7 +30,7 @@ absl::Status TextEncoder::Append(std::string_view text, std::vector<Id>& ids) co
   std::unique_ptr<Workspace> workspace = Borrow();
   parts_.pre_tokenizer.Prepare(text, workspace->pre_tokenizer);
   Walk walk{*workspace, ids};
-  const absl::Status status = Descend(0, text.data(), text.data() + text.size(), walk);
+  absl::Status status = Descend(0, text.data(), text.data() + text.size(), walk);
   GiveBack(std::move(workspace));
   return status;
 }
