@@ -15,6 +15,8 @@ class App;
 namespace sextant::cli {
 
 void AddDetokenizeCommand(CLI::App& app, int& exit_code);
+void AddGenerateCommand(CLI::App& app, int& exit_code);
+void AddLogitsCommand(CLI::App& app, int& exit_code);
 void AddMakeCheckpointCommand(CLI::App& app, int& exit_code);
 void AddTokenizeCommand(CLI::App& app, int& exit_code);
 

@@ -7,6 +7,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int exit_code = 0;
   sextant::cli::AddDetokenizeCommand(app, exit_code);
+  sextant::cli::AddGenerateCommand(app, exit_code);
+  sextant::cli::AddLogitsCommand(app, exit_code);
   sextant::cli::AddMakeCheckpointCommand(app, exit_code);
   sextant::cli::AddTokenizeCommand(app, exit_code);
   CLI11_PARSE(app, argc, argv);

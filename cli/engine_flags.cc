@@ -1,0 +1,54 @@
+#include "cli/engine_flags.h"
+
+#include <CLI/CLI.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status.h"
+
+namespace sextant::cli {
+namespace {
+
+absl::Status LayOver(const std::optional<std::int64_t>& given, const char* flag,
+                     const IntRange& range, std::int64_t& value) {
+  if (!given.has_value()) return absl::OkStatus();
+  if (*given < range.min || *given > range.max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, " ", *given, ": give a number from ", range.min, " to ", range.max));
+  }
+  value = *given;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
+  command.add_option("-m,--model", flags.model, "Folder of the checkpoint, as downloaded")
+      ->required();
+  command.add_option("--config", flags.config, "YAML file of settings (docs/configuration.md)");
+  command.add_option("-t,--threads", flags.threads, "Threads of the kernels [one per processor]");
+  command.add_option("--dtype", flags.dtype,
+                     "bf16, or fp32: weights upcast and nothing rounded [bf16]");
+  command.add_option("--cache-tokens", flags.cache_tokens,
+                     "Tokens that the latent cache holds, all sequences together [16384]");
+}
+
+absl::StatusOr<EngineConfig> MakeEngineConfig(const EngineFlags& flags) {
+  EngineConfig config;
+  if (!flags.config.empty()) {
+    ASSIGN_OR_RETURN(config, ReadEngineConfig(flags.config));
+  }
+  RETURN_IF_ERROR(LayOver(flags.threads, "--threads", kThreadsRange, config.threads));
+  RETURN_IF_ERROR(
+      LayOver(flags.cache_tokens, "--cache-tokens", kCacheTokensRange, config.cache_tokens));
+  if (flags.dtype == "bf16") {
+    config.dtype = Precision::kBf16;
+  } else if (flags.dtype == "fp32") {
+    config.dtype = Precision::kFp32;
+  } else if (flags.dtype.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--dtype \"", *flags.dtype, "\": use bf16 or fp32"));
+  }
+  return config;
+}
+
+}  // namespace sextant::cli

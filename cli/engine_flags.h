@@ -1,0 +1,31 @@
+// The flags of every command that runs the model in this process.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/config/engine_config.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sextant::cli {
+
+struct EngineFlags {
+  std::string model;
+  std::string config;  // a YAML file; empty: the defaults
+  std::optional<std::int64_t> threads;
+  std::optional<std::string> dtype;
+  std::optional<std::int64_t> cache_tokens;
+};
+
+void AddEngineFlags(CLI::App& command, EngineFlags& flags);
+
+// The file's settings with the given flags laid over them.
+// Errors: those of ReadEngineConfig, and InvalidArgument naming a flag that is out of range.
+[[nodiscard]] absl::StatusOr<EngineConfig> MakeEngineConfig(const EngineFlags& flags);
+
+}  // namespace sextant::cli

@@ -1,0 +1,193 @@
+#include "cli/generate_requests.h"
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status.h"
+
+namespace sextant::cli {
+namespace {
+
+using nlohmann::json;
+
+struct ParsedRequest {
+  GenerationRequest request;
+  std::vector<std::string> stop;
+};
+
+// Takes `key` out of `object` when it is there and has T's type.
+template <typename T>
+absl::Status Take(json& object, const char* key, T& value) {
+  const auto found = object.find(key);
+  if (found == object.end()) return absl::OkStatus();
+  try {
+    value = found->template get<T>();
+  } catch (const json::exception&) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", key, "\" cannot be ", found->dump(-1, ' ', false, json::error_handler_t::replace)));
+  }
+  object.erase(found);
+  return absl::OkStatus();
+}
+
+template <typename T>
+absl::Status Take(json& object, const char* key, std::optional<T>& value) {
+  if (!object.contains(key)) return absl::OkStatus();
+  T taken{};
+  RETURN_IF_ERROR(Take(object, key, taken));
+  value = taken;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::int32_t>> TakePrompt(json& object, const ModelText& text) {
+  const int kinds = static_cast<int>(object.contains("messages")) +
+                    static_cast<int>(object.contains("prompt")) +
+                    static_cast<int>(object.contains("prompt_ids"));
+  if (kinds != 1) {
+    return absl::InvalidArgumentError("give one of messages, prompt and prompt_ids");
+  }
+  if (object.contains("messages")) {
+    json messages;
+    RETURN_IF_ERROR(Take(object, "messages", messages));
+    return text.EncodeChat(messages);
+  }
+  if (object.contains("prompt")) {
+    std::string prompt;
+    RETURN_IF_ERROR(Take(object, "prompt", prompt));
+    return text.EncodePrompt(prompt);
+  }
+  std::vector<std::int32_t> ids;
+  RETURN_IF_ERROR(Take(object, "prompt_ids", ids));
+  return ids;
+}
+
+absl::StatusOr<ParsedRequest> ParseRequest(const std::string& line, GenerationFlags flags,
+                                           const ModelText& text) {
+  json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return absl::InvalidArgumentError("not a JSON object");
+  ParsedRequest parsed;
+  ASSIGN_OR_RETURN(parsed.request.prompt_ids, TakePrompt(object, text));
+  RETURN_IF_ERROR(Take(object, "max_tokens", flags.max_tokens));
+  RETURN_IF_ERROR(Take(object, "temperature", flags.temperature));
+  RETURN_IF_ERROR(Take(object, "top_k", flags.top_k));
+  RETURN_IF_ERROR(Take(object, "top_p", flags.top_p));
+  RETURN_IF_ERROR(Take(object, "min_p", flags.min_p));
+  RETURN_IF_ERROR(Take(object, "repetition_penalty", flags.repetition_penalty));
+  RETURN_IF_ERROR(Take(object, "presence_penalty", flags.presence_penalty));
+  RETURN_IF_ERROR(Take(object, "frequency_penalty", flags.frequency_penalty));
+  RETURN_IF_ERROR(Take(object, "seed", flags.seed));
+  RETURN_IF_ERROR(Take(object, "stop", flags.stop));
+  RETURN_IF_ERROR(Take(object, "ignore_eos", flags.ignore_eos));
+  std::optional<std::int32_t> logprobs;
+  RETURN_IF_ERROR(Take(object, "logprobs", logprobs));
+  if (!object.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("unknown field \"", object.begin().key(), "\""));
+  }
+  ASSIGN_OR_RETURN(parsed.request.sampling, MakeSamplingParams(flags, text.default_sampling()));
+  parsed.request.sampling.logprobs = logprobs;
+  parsed.request.max_tokens = flags.max_tokens;
+  if (!flags.ignore_eos) parsed.request.stop_ids = text.eos_ids();
+  parsed.stop = flags.stop;
+  return parsed;
+}
+
+absl::StatusOr<std::vector<ParsedRequest>> ReadRequests(std::istream& input,
+                                                        const std::string& path,
+                                                        const GenerationFlags& defaults,
+                                                        const ModelText& text) {
+  std::vector<ParsedRequest> requests;
+  std::string line;
+  for (int number = 1; std::getline(input, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    absl::StatusOr<ParsedRequest> request = ParseRequest(line, defaults, text);
+    if (!request.ok()) return AddContext(request.status(), absl::StrCat(path, ":", number));
+    requests.push_back(*std::move(request));
+  }
+  return requests;
+}
+
+// One request under way, or waiting to be written in its turn.
+struct Answer {
+  std::unique_ptr<TextStream> stream;
+  std::string text;
+  std::vector<std::int32_t> ids;
+  json logprobs = json::array();
+  bool with_logprobs = false;
+  std::string finish_reason;  // empty while under way
+};
+
+json LogprobsOf(const SampledToken& token) {
+  json heaviest = json::array();
+  for (const TokenLogprob& entry : token.heaviest) heaviest.push_back({entry.id, entry.logprob});
+  return {{"logprob", token.logprob}, {"top", std::move(heaviest)}};
+}
+
+absl::Status Apply(const TokenEvent& event, Engine& engine, Answer& answer) {
+  RETURN_IF_ERROR(event.token.status());
+  answer.ids.push_back(event.token->id);
+  if (answer.with_logprobs) answer.logprobs.push_back(LogprobsOf(*event.token));
+  if (event.finish != FinishReason::kStop) {
+    ASSIGN_OR_RETURN(const TextDelta delta, answer.stream->Push(event.token->id));
+    answer.text += delta.text;
+    if (delta.stopped) {
+      engine.Cancel(event.sequence);
+      answer.finish_reason = "stop";
+      return absl::OkStatus();
+    }
+  }
+  if (event.finish.has_value()) {
+    answer.text += answer.stream->Flush();
+    answer.finish_reason = *event.finish == FinishReason::kStop ? "stop" : "length";
+  }
+  return absl::OkStatus();
+}
+
+void Write(const Answer& answer) {
+  json line = {{"text", answer.text}, {"ids", answer.ids}, {"finish_reason", answer.finish_reason}};
+  if (answer.with_logprobs) line["logprobs"] = answer.logprobs;
+  std::printf("%s\n", line.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+absl::Status GenerateRequests(const std::string& path, const GenerationFlags& defaults,
+                              LocalEngine& local, const ModelText& text) {
+  std::ifstream file;
+  if (path != "-") {
+    file.open(path);
+    if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
+  }
+  ASSIGN_OR_RETURN(std::vector<ParsedRequest> requests,
+                   ReadRequests(path == "-" ? std::cin : file, path, defaults, text));
+
+  Engine engine = local.MakeEngine(text.banned_ids());
+  std::map<std::int64_t, Answer> answers;  // by sequence number: the order of the lines
+  for (ParsedRequest& request : requests) {
+    Answer answer;
+    answer.stream = text.MakeStream(request.stop);
+    answer.with_logprobs = request.request.sampling.logprobs.has_value();
+    ASSIGN_OR_RETURN(const std::int64_t sequence, engine.Submit(std::move(request.request)));
+    answers.emplace(sequence, std::move(answer));
+  }
+  while (!engine.idle()) {
+    ASSIGN_OR_RETURN(const std::vector<TokenEvent> events, engine.Step());
+    for (const TokenEvent& event : events) {
+      RETURN_IF_ERROR(Apply(event, engine, answers.at(event.sequence)));
+    }
+    while (!answers.empty() && !answers.begin()->second.finish_reason.empty()) {
+      Write(answers.begin()->second);
+      answers.erase(answers.begin());
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sextant::cli
