@@ -11,6 +11,7 @@
 #include "common/base/file.h"
 #include "common/base/status.h"
 #include "common/config/byte_size.h"
+#include "common/config/yaml_document.h"
 #include "yaml-cpp/yaml.h"
 
 namespace sextant {
@@ -180,12 +181,9 @@ void YamlReader::Section(absl::string_view key, Read read) {
 absl::Status ReadYaml(absl::string_view text, const std::string& source, YamlReader::Read read) {
   absl::Status status;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      return Invalid(source, LineOf(documents[1]), "only one document per file is read");
-    }
+    const YAML::Node document = LoadYamlDocument(std::string(text));
     YamlReader root(source, "", &status);
-    if (!documents.empty()) root.ReadMapping(documents[0], LineOf(documents[0]));
+    root.ReadMapping(document, LineOf(document));
     if (!status.ok()) return status;
     read(root);
     root.FailUnknown();

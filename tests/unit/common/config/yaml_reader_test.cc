@@ -120,6 +120,9 @@ TEST(YamlReader, TextThatIsNoMappingIsRefused) {
   EXPECT_THAT(ErrorOf("a: 1\nb: [\n"), HasSubstr("is not valid YAML"));
   EXPECT_THAT(ErrorOf("? [a]\n: 1\n"), HasSubstr("a key that is not a word"));
   EXPECT_THAT(ErrorOf("count: 2\n---\ncount: 3\n"), HasSubstr("one document"));
+  EXPECT_THAT(ErrorOf("count: 2\n--- 5\n... ]"), StartsWith("f.yaml:"));
+  EXPECT_THAT(ErrorOf(","), HasSubstr("is not valid YAML"));  // these two never ended once
+  EXPECT_THAT(ErrorOf(",--\x0f'x']\n..---\n?.\n-- -\n"), HasSubstr("is not valid YAML"));
   EXPECT_THAT(ErrorOf(std::string(100000, '[')), HasSubstr("is not valid YAML"));
   EXPECT_THAT(ErrorOf("count: *nothing\n"), HasSubstr("f.yaml:1: is not valid YAML"));
 }
