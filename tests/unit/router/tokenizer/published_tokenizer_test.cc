@@ -1,13 +1,14 @@
 // The published V2-Lite tokenizer, where its files lie beside the checkout.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "common/base/file.h"
 #include "router/tokenizer/tokenizer.h"
+#include "tests/golden/tokenizer/golden_tokenizer.h"
+#include "tests/support/shared_data.h"
 
 namespace sextant {
 namespace {
@@ -17,16 +18,11 @@ using Ids = std::vector<Tokenizer::Id>;
 class PublishedTokenizerTest : public testing::Test {
  protected:
   void SetUp() override {
-    const char* set = std::getenv("SEXTANT_SHARED_DIR");
-    model_ = std::string(set != nullptr ? set : SEXTANT_SOURCE_DIR "/../shared") + "/model/";
-    if (!std::ifstream(model_ + "tokenizer.json")) {
-      GTEST_SKIP() << "no shared/ beside the checkout: " << model_;
-    }
-    const auto json = ReadFile(model_ + "tokenizer.json", 1 << 26);
-    ASSERT_TRUE(json.ok()) << json.status();
-    auto tokenizer = Tokenizer::FromJson(*json);
-    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
-    tokenizer_ = *std::move(tokenizer);
+    const std::string path = SharedData("model/tokenizer.json");
+    SEXTANT_SKIP_WITHOUT_SHARED(path);
+    model_ = path.substr(0, path.rfind('/') + 1);
+    tokenizer_ = LoadTokenizer(path);
+    ASSERT_NE(tokenizer_, nullptr);
   }
 
   std::string model_;
