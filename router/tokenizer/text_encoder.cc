@@ -68,7 +68,7 @@ absl::Status TextEncoder::Compute(std::size_t step, const char* begin, const cha
 
 std::unique_ptr<TextEncoder::Workspace> TextEncoder::Borrow() const {
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     if (!idle_.empty()) {
       std::unique_ptr<Workspace> workspace = std::move(idle_.back());
       idle_.pop_back();
@@ -79,7 +79,7 @@ std::unique_ptr<TextEncoder::Workspace> TextEncoder::Borrow() const {
 }
 
 void TextEncoder::GiveBack(std::unique_ptr<Workspace> workspace) const {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   if (idle_.size() < kKeptWorkspaces) idle_.push_back(std::move(workspace));
 }
 

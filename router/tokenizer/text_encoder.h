@@ -11,7 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "common/base/mutex.h"
 #include "router/tokenizer/piece_cache.h"
 #include "router/tokenizer/tokenizer_json.h"
 
@@ -48,7 +48,7 @@ class TextEncoder {
   void GiveBack(std::unique_ptr<Workspace> workspace) const;
 
   const TokenizerParts& parts_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   mutable std::vector<std::unique_ptr<Workspace>> idle_ ABSL_GUARDED_BY(mutex_);
 };
 

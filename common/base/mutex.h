@@ -1,0 +1,42 @@
+// std::mutex with the annotations of clang's lock analysis.
+//
+// Not absl::Mutex: the system's Abseil is built without ThreadSanitizer, which then cannot see that
+// it orders anything and reports races that are none.
+//
+//   Mutex mutex_;
+//   int count_ ABSL_GUARDED_BY(mutex_) = 0;
+//   ...
+//   const MutexLock lock(mutex_);
+//   ++count_;
+#pragma once
+
+#include <mutex>
+
+#include "absl/base/thread_annotations.h"
+
+namespace sextant {
+
+class ABSL_LOCKABLE Mutex {
+ public:
+  Mutex() = default;
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+ private:
+  friend class MutexLock;
+  std::mutex mutex_;
+};
+
+// Holds the mutex from its construction to its end.
+class ABSL_SCOPED_LOCKABLE MutexLock {
+ public:
+  explicit MutexLock(Mutex& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : lock_(mutex.mutex_) {}
+  ~MutexLock() ABSL_UNLOCK_FUNCTION() {}
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+
+ private:
+  std::lock_guard<std::mutex> lock_;
+};
+
+}  // namespace sextant
