@@ -1,0 +1,16 @@
+// Unix sockets as gRPC targets.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace sextant {
+
+// Removes the socket of a "unix:PATH" target if nobody listens on it: what a killed process left.
+// Other targets, and paths where nothing is, are left alone.
+// Errors: AlreadyExists when a process listens there or the path is no socket; InvalidArgument
+// for a path that is longer than a socket's address can be.
+[[nodiscard]] absl::Status RemoveStaleUnixSocket(const std::string& target);
+
+}  // namespace sextant

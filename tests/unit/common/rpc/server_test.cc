@@ -1,0 +1,84 @@
+#include "common/rpc/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "common/rpc/channel.h"
+#include "common/rpc/unix_socket.h"
+#include "tests/support/temp_dir.h"
+
+namespace sextant {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+bool CanConnect(const std::string& target) {
+  return OpenChannel(target)->WaitForConnected(std::chrono::system_clock::now() +
+                                               std::chrono::seconds(5));
+}
+
+TEST(RpcServerTest, ListensOnEveryTargetAndTellsThePort) {
+  const TempDir dir;
+  const std::string socket = "unix:" + dir.path() + "/s.sock";
+  auto server = RpcServer::Start({.listen = {"127.0.0.1:0", socket}, .services = {}});
+  ASSERT_TRUE(server.ok()) << server.status();
+  ASSERT_EQ((*server)->targets().size(), 2U);
+  EXPECT_THAT((*server)->targets()[0], StartsWith("127.0.0.1:"));
+  EXPECT_NE((*server)->targets()[0], "127.0.0.1:0");
+  EXPECT_TRUE(CanConnect((*server)->targets()[0]));
+  EXPECT_TRUE(CanConnect(socket));
+}
+
+TEST(RpcServerTest, TakenPortIsAnErrorThatNamesIt) {
+  auto first = RpcServer::Start({.listen = {"127.0.0.1:0"}, .services = {}});
+  ASSERT_TRUE(first.ok());
+  const std::string taken = (*first)->targets()[0];
+  auto second = RpcServer::Start({.listen = {taken}, .services = {}});
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(taken));
+}
+
+TEST(RpcServerTest, SocketOfAKilledProcessIsReplaced) {
+  const TempDir dir;
+  const std::string path = dir.path() + "/s.sock";
+  const int left = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+  ASSERT_EQ(bind(left, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  close(left);
+
+  auto server = RpcServer::Start({.listen = {"unix:" + path}, .services = {}});
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ(RemoveStaleUnixSocket("unix:" + path).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(CanConnect("unix:" + path));
+}
+
+TEST(RpcServerTest, FilesAreNeverRemoved) {
+  const TempDir dir;
+  const std::string path = dir.path() + "/notes.txt";
+  std::ofstream(path) << "keep me";
+  EXPECT_EQ(RemoveStaleUnixSocket("unix:" + path).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(std::ifstream(path).good());
+}
+
+TEST(RpcChannelTest, UnixSocketsAreForPeersOfTheSameHost) {
+  v1::Endpoint peer;
+  peer.set_host_id("a");
+  peer.set_unix_target("unix:/run/a.sock");
+  peer.set_tcp_target("10.0.0.1:1");
+  EXPECT_EQ(TargetOf(peer, "a"), "unix:/run/a.sock");
+  EXPECT_EQ(TargetOf(peer, "b"), "10.0.0.1:1");
+  peer.clear_unix_target();
+  EXPECT_EQ(TargetOf(peer, "a"), "10.0.0.1:1");
+}
+
+}  // namespace
+}  // namespace sextant
