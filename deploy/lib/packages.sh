@@ -4,7 +4,7 @@
 readonly BUILD_PACKAGES=(
   g++ cmake ninja-build ccache
   libabsl-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libpcre2-dev
-  libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler
+  libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler prometheus-cpp-dev
   libgtest-dev libgmock-dev
 )
 # What ./tests/run uses besides: the fuzzers and the lock analysis, the format check, scripts.

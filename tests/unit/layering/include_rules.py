@@ -45,6 +45,7 @@ ONLY_IN = {
     "nccl.h": ["common/exchange", "tests"],
     "nlohmann/": ["common", "router", "cli", "tests"],
     "pcre2.h": ["router", "tests"],
+    "prometheus/": ["common/observability", "tests"],
     "yaml-cpp/": ["common/config", "tests"],
 }
 

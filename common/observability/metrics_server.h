@@ -1,0 +1,51 @@
+// The metrics page of a process: GET /metrics on its admin port, in Prometheus' text format.
+//
+// Not prometheus-cpp's own server (civetweb): that one takes up to two seconds to stop, and every
+// process of a cluster has a page.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/observability/metrics.h"
+
+namespace sextant {
+
+class MetricsServer {
+ public:
+  struct Options {
+    std::string host = "127.0.0.1";  // an IPv4 address; "0.0.0.0": of every interface
+    int port = 0;                    // 0: any free one
+  };
+
+  // Serves `metrics`, which outlive the server, and what the process itself uses (memory,
+  // processor time, open files: process_metrics.h). One thread answers one request after another;
+  // a client that is not done within a second is hung up on.
+  // Errors: InvalidArgument for a host that is no IPv4 address or a port outside [0, 65535];
+  //         Unavailable naming the address that cannot be bound.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const Metrics& metrics,
+                                                                            const Options& options);
+  ~MetricsServer();
+  MetricsServer(const MetricsServer&) = delete;
+  MetricsServer& operator=(const MetricsServer&) = delete;
+
+  // "127.0.0.1:9402", with the port that was chosen.
+  [[nodiscard]] const std::string& target() const { return target_; }
+
+ private:
+  explicit MetricsServer(const Metrics& metrics) : metrics_(metrics) {}
+  absl::Status Listen(const Options& options);
+  void Serve();
+  void Answer(int connection) const;
+
+  const Metrics& metrics_;
+  int listener_ = -1;
+  int stop_ = -1;  // an eventfd, readable once the server is to end
+  std::string target_;
+  std::thread thread_;
+};
+
+}  // namespace sextant
