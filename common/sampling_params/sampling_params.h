@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,8 +35,18 @@ inline constexpr float kMaxTemperature = 100.0F;
 inline constexpr float kGreedyTemperature = 1e-5F;
 inline constexpr std::int32_t kMaxLogprobs = 20;
 
-// Errors: InvalidArgument naming the field, its value and its range. NaN is outside every range;
-// so is an id of `logit_bias` outside [0, vocab_size), or one that is listed twice.
+// What is outside its range: `field` as it is called above ("top_p", "logit_bias[3]").
+struct SamplingProblem {
+  std::string field;
+  std::string description;
+};
+
+// The first problem. NaN is outside every range; so is an id of `logit_bias` outside
+// [0, vocab_size), or one that is listed twice.
+[[nodiscard]] std::optional<SamplingProblem> FindProblem(const SamplingParams& params,
+                                                         std::int64_t vocab_size);
+
+// Errors: InvalidArgument naming the field, its value and its range, where FindProblem finds one.
 [[nodiscard]] absl::Status Validate(const SamplingParams& params, std::int64_t vocab_size);
 
 }  // namespace sextant

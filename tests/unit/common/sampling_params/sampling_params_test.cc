@@ -73,11 +73,13 @@ TEST(SamplingParamsTest, ValuesOutsideTheirRangeAreRefusedByName) {
 }
 
 TEST(SamplingParamsTest, LogitBiasMustNameTokensOnceAndInRange) {
-  ExpectRefused("logit_bias names token -1", [](auto& p) { p.logit_bias = {{-1, 1.0F}}; });
-  ExpectRefused("logit_bias names token 1000", [](auto& p) { p.logit_bias = {{kVocab, 1.0F}}; });
-  ExpectRefused("logit_bias of token 3", [](auto& p) { p.logit_bias = {{3, 100.5F}}; });
-  ExpectRefused("logit_bias of token 3", [](auto& p) { p.logit_bias = {{3, kNaN}}; });
-  ExpectRefused("token 5 twice", [](auto& p) { p.logit_bias = {{5, 1}, {2, 1}, {5, 2}}; });
+  ExpectRefused("logit_bias[0] names token -1", [](auto& p) { p.logit_bias = {{-1, 1.0F}}; });
+  ExpectRefused("logit_bias[0] names token 1000", [](auto& p) { p.logit_bias = {{kVocab, 1.0F}}; });
+  ExpectRefused("logit_bias[0] is ", [](auto& p) { p.logit_bias = {{3, 100.5F}}; });
+  ExpectRefused("logit_bias[0] is ", [](auto& p) { p.logit_bias = {{3, kNaN}}; });
+  ExpectRefused("logit_bias[2] names token 5 twice", [](auto& p) {
+    p.logit_bias = {{5, 1}, {2, 1}, {5, 2}};
+  });
 }
 
 }  // namespace
