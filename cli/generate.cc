@@ -11,7 +11,7 @@
 #include "cli/generate_requests.h"
 #include "cli/generation_flags.h"
 #include "cli/local_engine.h"
-#include "cli/model_text.h"
+#include "cli/text_stream.h"
 #include "common/base/status.h"
 
 namespace sextant::cli {
@@ -38,7 +38,7 @@ absl::StatusOr<std::vector<std::int32_t>> PromptOf(const GenerateOptions& option
     absl::StatusOr<std::vector<std::int32_t>> ids = ParseIds(options.prompt_ids);
     return ids.ok() ? ids : AddContext(ids.status(), "--prompt-ids");
   }
-  if (!options.chat.empty()) return text.EncodeChatText(options.chat);
+  if (!options.chat.empty()) return EncodeChatText(text, options.chat);
   return text.EncodePrompt(options.prompt);
 }
 
@@ -46,7 +46,7 @@ absl::StatusOr<std::vector<std::int32_t>> PromptOf(const GenerateOptions& option
 class Printer {
  public:
   Printer(const ModelText& text, const std::vector<std::string>& stop)
-      : stream_(text.MakeStream(stop)) {}
+      : stream_(MakeTextStream(text, stop)) {}
 
   // Whether a stop string has ended the text.
   absl::StatusOr<bool> Add(std::int32_t id) {
@@ -111,7 +111,7 @@ absl::Status Generate(const GenerateOptions& options) {
   ASSIGN_OR_RETURN(const EngineConfig config, MakeEngineConfig(options.engine));
   ASSIGN_OR_RETURN(std::unique_ptr<LocalEngine> local,
                    LocalEngine::Open(options.engine.model, config));
-  ASSIGN_OR_RETURN(const std::unique_ptr<ModelText> text,
+  ASSIGN_OR_RETURN(const std::unique_ptr<const ModelText> text,
                    ModelText::Load(options.engine.model, local->model()));
   if (!options.requests.empty()) {
     return GenerateRequests(options.requests, options.generation, *local, *text);

@@ -172,7 +172,7 @@ absl::Status GenerateRequests(const std::string& path, const GenerationFlags& de
   std::map<std::int64_t, Answer> answers;  // by sequence number: the order of the lines
   for (ParsedRequest& request : requests) {
     Answer answer;
-    answer.stream = text.MakeStream(request.stop);
+    answer.stream = MakeTextStream(text, request.stop);
     answer.with_logprobs = request.request.sampling.logprobs.has_value();
     ASSIGN_OR_RETURN(const std::int64_t sequence, engine.Submit(std::move(request.request)));
     answers.emplace(sequence, std::move(answer));

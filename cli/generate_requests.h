@@ -6,7 +6,7 @@
 #include "absl/status/status.h"
 #include "cli/generation_flags.h"
 #include "cli/local_engine.h"
-#include "cli/model_text.h"
+#include "cli/text_stream.h"
 
 namespace sextant::cli {
 
