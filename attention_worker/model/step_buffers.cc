@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace sextant {
 namespace {
@@ -22,6 +23,7 @@ void StepBuffers::Clear() {
   positions.clear();
   slots.clear();
   decode_rows.clear();
+  prompts.clear();
   logit_rows.clear();
   delta_pending = false;
 }
@@ -66,12 +68,25 @@ void StepBuffers::Resize(const ModelConfig& config) {
   expert_ids = {ids_.data(), rows, config.num_experts_per_tok};
 }
 
-void StepBuffers::KeepOnly(absl::Span<const std::int32_t> rows) {
-  MoveRows(h, rows);
-  MoveRows(delta, rows);
-  const auto kept = static_cast<std::int64_t>(rows.size());
-  h.rows = x.rows = delta.rows = kept;
-  gate_logits.rows = expert_weights.rows = expert_ids.rows = kept;
+void StepBuffers::KeepLogitRows() {
+  for (MatrixView<float>* moved : {&cos, &sin, &h, &x}) MoveRows(*moved, logit_rows);
+  const auto kept = static_cast<std::int64_t>(logit_rows.size());
+  for (MatrixView<float>* view :
+       {&cos, &sin, &h, &x, &delta, &q_a, &q, &kva, &heads, &gate_logits, &expert_weights}) {
+    view->rows = kept;
+  }
+  expert_ids.rows = kept;
+
+  std::vector<MlaDecodeRow> kept_decode_rows;
+  for (const std::int32_t row : logit_rows) {
+    if (static_cast<std::size_t>(row) >= decode_rows.size()) break;
+    kept_decode_rows.push_back(decode_rows[static_cast<std::size_t>(row)]);
+  }
+  decode_rows = std::move(kept_decode_rows);
+  for (PromptRows& prompt : prompts) {
+    prompt.start += prompt.count - prompt.num_logits;
+    prompt.count = prompt.num_logits;
+  }
 }
 
 }  // namespace sextant

@@ -1,7 +1,7 @@
 // What one step of the transformer holds between its kernels. Memory grows to the largest step
 // that was seen and is then reused.
 //
-// Shapes: T rows of the step; after KeepOnly, as many as logits are wanted.
+// Shapes: T rows of the step; after KeepLogitRows, as many as logits are wanted.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,20 @@
 
 namespace sextant {
 
+// Consecutive prompt positions of one sequence: consecutive rows of the step.
+struct PromptRows {
+  absl::Span<const std::int32_t> blocks;
+  std::int64_t start = 0;  // position of the first row
+  std::int64_t count = 0;
+  std::int64_t num_logits = 0;  // of the last rows
+};
+
 struct StepBuffers {
   std::vector<std::int32_t> token_ids;    // [T]
   std::vector<std::int64_t> positions;    // [T]
   std::vector<std::int64_t> slots;        // [T] where each row's latent goes
   std::vector<MlaDecodeRow> decode_rows;  // the first rows of the step
+  std::vector<PromptRows> prompts;        // the other rows
   std::vector<std::int32_t> logit_rows;   // rows whose logits are wanted, ascending
 
   MatrixView<float> cos, sin;           // [T, rope / 2]
@@ -40,8 +49,8 @@ struct StepBuffers {
   // Makes every view for T = token_ids.size() rows.
   void Resize(const ModelConfig& config);
 
-  // Moves the given rows (ascending) of h and delta to the front and forgets all others.
-  void KeepOnly(absl::Span<const std::int32_t> rows);
+  // Forgets every row but logit_rows, of which h, x and the angles stay.
+  void KeepLogitRows();
 
  private:
   std::vector<float> floats_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "attention_worker/model/step_buffers.h"
 #include "common/base/check.h"
@@ -67,6 +68,12 @@ absl::Status Transformer::PlanStep(absl::Span<const SequenceSlice> slices) {
                                                      " is beyond the model's ",
                                                      parts_.config.max_position_embeddings));
     }
+    if (!slice.generated) {
+      b.prompts.push_back({.blocks = slice.blocks->table(),
+                           .start = slice.start,
+                           .count = length,
+                           .num_logits = slice.num_logits});
+    }
     for (std::int64_t i = 0; i < length; ++i) {
       const std::int64_t position = slice.start + i;
       if (i >= length - slice.num_logits) {
@@ -86,29 +93,58 @@ absl::Status Transformer::PlanStep(absl::Span<const SequenceSlice> slices) {
 }
 
 absl::Status Transformer::ProjectQuery(const AttentionLayerWeights& layer,
-                                       MatrixView<const float> x) {
+                                       const std::optional<LinearArgs>& beside) {
   StepBuffers& b = *buffers_;
   const Precision precision = parts_.precision;
-  const LinearArgs kv_a{.x = x, .weight = layer.kv_a_proj, .y = b.kva, .precision = precision};
-  if (!layer.low_rank_query.has_value()) {
-    return LinearGroup(parts_.stream,
-                       {{.x = x, .weight = layer.q_proj, .y = b.q, .precision = precision}, kv_a});
-  }
-  const LowRankQuery& low_rank = *layer.low_rank_query;
-  RETURN_IF_ERROR(LinearGroup(
-      parts_.stream,
-      {{.x = x, .weight = low_rank.q_a_proj, .y = b.q_a, .precision = precision}, kv_a}));
+  const bool low_rank = layer.low_rank_query.has_value();
+  absl::InlinedVector<LinearArgs, 2> products = {
+      {.x = b.x,
+       .weight = low_rank ? layer.low_rank_query->q_a_proj : layer.q_proj,
+       .y = low_rank ? b.q_a : b.q,
+       .precision = precision}};
+  if (beside.has_value()) products.push_back(*beside);
+  RETURN_IF_ERROR(LinearGroup(parts_.stream, products));
+  if (!low_rank) return absl::OkStatus();
   RETURN_IF_ERROR(RmsNorm(parts_.stream, {.x = b.q_a,
-                                          .weight = low_rank.q_a_layernorm,
+                                          .weight = layer.low_rank_query->q_a_layernorm,
                                           .eps = Eps(),
                                           .y = b.q_a,
                                           .precision = precision}));
-  return Linear(parts_.stream,
-                {.x = b.q_a, .weight = low_rank.q_b_proj, .y = b.q, .precision = precision});
+  return Linear(
+      parts_.stream,
+      {.x = b.q_a, .weight = layer.low_rank_query->q_b_proj, .y = b.q, .precision = precision});
 }
 
-absl::Status Transformer::Attend(const AttentionLayerWeights& layer, const LatentCacheView& cache,
-                                 absl::Span<const SequenceSlice> slices) {
+absl::Status Transformer::StoreLatents(const AttentionLayerWeights& layer,
+                                       const LatentCacheView& cache) {
+  StepBuffers& b = *buffers_;
+  return WriteLatents(parts_.stream, {.kva = b.kva,
+                                      .norm_weight = layer.kv_a_layernorm,
+                                      .eps = Eps(),
+                                      .cos = b.cos,
+                                      .sin = b.sin,
+                                      .slots = b.slots,
+                                      .cache = cache,
+                                      .precision = parts_.precision});
+}
+
+absl::Status Transformer::ProjectInputs(const AttentionLayerWeights& layer,
+                                        const LatentCacheView& cache, bool last_layer) {
+  StepBuffers& b = *buffers_;
+  const LinearArgs kv_a{
+      .x = b.x, .weight = layer.kv_a_proj, .y = b.kva, .precision = parts_.precision};
+  if (!last_layer || b.logit_rows.size() == b.token_ids.size()) {
+    RETURN_IF_ERROR(ProjectQuery(layer, kv_a));
+    return StoreLatents(layer, cache);
+  }
+  // Later steps look at the latents of every row, and nothing at anything else of the others.
+  RETURN_IF_ERROR(Linear(parts_.stream, kv_a));
+  RETURN_IF_ERROR(StoreLatents(layer, cache));
+  b.KeepLogitRows();
+  return ProjectQuery(layer, std::nullopt);
+}
+
+absl::Status Transformer::Attend(const AttentionLayerWeights& layer, const LatentCacheView& cache) {
   StepBuffers& b = *buffers_;
   const ModelConfig& config = parts_.config;
   const MlaDims dims{.num_heads = config.num_attention_heads,
@@ -121,14 +157,6 @@ absl::Status Transformer::Attend(const AttentionLayerWeights& layer, const Laten
                                             .cos = b.cos,
                                             .sin = b.sin,
                                             .precision = parts_.precision}));
-  RETURN_IF_ERROR(WriteLatents(parts_.stream, {.kva = b.kva,
-                                               .norm_weight = layer.kv_a_layernorm,
-                                               .eps = Eps(),
-                                               .cos = b.cos,
-                                               .sin = b.sin,
-                                               .slots = b.slots,
-                                               .cache = cache,
-                                               .precision = parts_.precision}));
   const auto decoded = static_cast<std::int64_t>(b.decode_rows.size());
   if (decoded > 0) {
     RETURN_IF_ERROR(MlaDecode(parts_.stream, {.dims = dims,
@@ -141,19 +169,17 @@ absl::Status Transformer::Attend(const AttentionLayerWeights& layer, const Laten
                                               .precision = parts_.precision}));
   }
   std::int64_t row = decoded;
-  for (const SequenceSlice& slice : slices) {
-    if (slice.generated) continue;
-    const auto length = static_cast<std::int64_t>(slice.token_ids.size());
+  for (const PromptRows& prompt : b.prompts) {
     RETURN_IF_ERROR(MlaPrefill(parts_.stream, {.dims = dims,
-                                               .q = b.q.Rows(row, length),
+                                               .q = b.q.Rows(row, prompt.count),
                                                .kv_b = layer.kv_b_proj,
                                                .cache = cache,
-                                               .blocks = slice.blocks->table(),
-                                               .start = slice.start,
+                                               .blocks = prompt.blocks,
+                                               .start = prompt.start,
                                                .scale = attention_scale_,
-                                               .out = b.heads.Rows(row, length),
+                                               .out = b.heads.Rows(row, prompt.count),
                                                .precision = parts_.precision}));
-    row += length;
+    row += prompt.count;
   }
   return absl::OkStatus();
 }
@@ -200,20 +226,18 @@ absl::Status Transformer::FeedForward(const FeedForwardWeights& weights) {
                                             .precision = parts_.precision});
 }
 
-absl::Status Transformer::RunLayer(int index, absl::Span<const SequenceSlice> slices) {
+absl::Status Transformer::RunLayer(int index) {
   StepBuffers& b = *buffers_;
   const AttentionLayerWeights& layer = parts_.weights.layers[static_cast<std::size_t>(index)];
-  const Precision precision = parts_.precision;
+  const LatentCacheView cache = parts_.cache.Layer(index);
   RETURN_IF_ERROR(NormInto(layer.input_layernorm));
-  RETURN_IF_ERROR(ProjectQuery(layer, b.x));
-  RETURN_IF_ERROR(Attend(layer, parts_.cache.Layer(index), slices));
-  RETURN_IF_ERROR(Linear(
-      parts_.stream, {.x = b.heads, .weight = layer.o_proj, .y = b.delta, .precision = precision}));
+  RETURN_IF_ERROR(
+      ProjectInputs(layer, cache, /*last_layer=*/index + 1 == parts_.config.num_hidden_layers));
+  RETURN_IF_ERROR(Attend(layer, cache));
+  RETURN_IF_ERROR(
+      Linear(parts_.stream,
+             {.x = b.heads, .weight = layer.o_proj, .y = b.delta, .precision = parts_.precision}));
   b.delta_pending = true;
-  if (index + 1 == parts_.config.num_hidden_layers) {
-    // Nothing after this point looks at other rows than those whose logits are wanted.
-    b.KeepOnly(b.logit_rows);
-  }
   RETURN_IF_ERROR(NormInto(layer.post_attention_layernorm));
   if (layer.is_moe()) return RunExperts(layer, index);
   b.delta_pending = true;
@@ -244,7 +268,7 @@ absl::StatusOr<MatrixView<const float>> Transformer::Forward(
                                             .precision = parts_.precision,
                                             .rows = b.h}));
   for (int layer = 0; layer < parts_.config.num_hidden_layers; ++layer) {
-    absl::Status status = RunLayer(layer, slices);
+    absl::Status status = RunLayer(layer);
     if (!status.ok()) return AddContext(status, absl::StrCat("layer ", layer));
   }
   RETURN_IF_ERROR(NormInto(parts_.weights.norm));

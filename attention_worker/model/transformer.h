@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,7 @@
 #include "common/device/stream.h"
 #include "common/exchange/exchange.h"
 #include "common/tensor/precision.h"
+#include "kernels/linear/linear.h"
 #include "kernels/rope/yarn.h"
 
 namespace sextant {
@@ -78,10 +80,15 @@ class Transformer {
 
   // The phases of a step, in order; what they hand on lies in buffers_.
   absl::Status PlanStep(absl::Span<const SequenceSlice> slices);
-  absl::Status RunLayer(int index, absl::Span<const SequenceSlice> slices);
-  absl::Status ProjectQuery(const AttentionLayerWeights& layer, MatrixView<const float> x);
-  absl::Status Attend(const AttentionLayerWeights& layer, const LatentCacheView& cache,
-                      absl::Span<const SequenceSlice> slices);
+  absl::Status RunLayer(int index);
+  // x -> q and, in the same parallel region, the product that is given with it.
+  absl::Status ProjectQuery(const AttentionLayerWeights& layer,
+                            const std::optional<LinearArgs>& beside);
+  // x -> q, and kva -> the cache. The last layer goes on with the rows whose logits are wanted.
+  absl::Status ProjectInputs(const AttentionLayerWeights& layer, const LatentCacheView& cache,
+                             bool last_layer);
+  absl::Status StoreLatents(const AttentionLayerWeights& layer, const LatentCacheView& cache);
+  absl::Status Attend(const AttentionLayerWeights& layer, const LatentCacheView& cache);
   absl::Status RunExperts(const AttentionLayerWeights& layer, int index);
   absl::Status FeedForward(const FeedForwardWeights& weights);  // x -> delta
   absl::Status NormInto(const WeightView& weight);              // h (+ delta) -> x
