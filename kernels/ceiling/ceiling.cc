@@ -35,6 +35,8 @@ double BestSeconds(int passes, Work work) {
   return best;
 }
 
+}  // namespace
+
 double MeasureProductFlopsPerSecond(Stream& stream) {
   const bool dot = stream.backend() == Backend::kCpuAvx512Bf16;
   const ProductLoop loop = dot ? ProductAvx512Bf16 : ProductAvx2;
@@ -47,8 +49,6 @@ double MeasureProductFlopsPerSecond(Stream& stream) {
   });
   return static_cast<double>(tasks * rounds) * per_round / seconds;
 }
-
-}  // namespace
 
 double MeasureReadBytesPerSecond(Stream& stream, const char* data, std::int64_t bytes) {
   const std::int64_t tasks = bytes / kReadTaskBytes;

@@ -16,6 +16,9 @@ struct Ceilings {
 // Errors: ResourceExhausted when the memory cannot be had; FailedPrecondition without AVX2.
 [[nodiscard]] absl::StatusOr<Ceilings> MeasureCeilings(Stream& stream);
 
+// The second of them alone: a tenth of a second. Needs a processor with AVX2.
+[[nodiscard]] double MeasureProductFlopsPerSecond(Stream& stream);
+
 // How fast the stream's threads read this memory together: the best of several passes.
 [[nodiscard]] double MeasureReadBytesPerSecond(Stream& stream, const char* data,
                                                std::int64_t bytes);
