@@ -14,6 +14,7 @@ class App;
 
 namespace sextant::cli {
 
+void AddBenchCommand(CLI::App& app, int& exit_code);
 void AddDetokenizeCommand(CLI::App& app, int& exit_code);
 void AddGenerateCommand(CLI::App& app, int& exit_code);
 void AddLogitsCommand(CLI::App& app, int& exit_code);

@@ -6,6 +6,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Sextant: expert-parallel inference of the DeepSeek-V2 family"};
   app.require_subcommand(1);
   int exit_code = 0;
+  sextant::cli::AddBenchCommand(app, exit_code);
   sextant::cli::AddDetokenizeCommand(app, exit_code);
   sextant::cli::AddGenerateCommand(app, exit_code);
   sextant::cli::AddLogitsCommand(app, exit_code);

@@ -1,0 +1,109 @@
+// `sextant bench engine`: tokens per second on this machine, beside what it could do at best.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "cli/bench_report.h"
+#include "cli/commands.h"
+#include "cli/engine_bench.h"
+#include "cli/engine_flags.h"
+#include "cli/local_engine.h"
+#include "cli/process_status.h"
+#include "cli/standard_streams.h"
+#include "common/base/status.h"
+
+namespace sextant::cli {
+namespace {
+
+struct Options {
+  EngineFlags engine;
+  std::string output = "text";
+  int rounds = 5;
+  std::int64_t prompt = 512;
+  std::vector<std::int64_t> batches = {1, 4, 8, 16, 32};
+};
+
+// About as much work in each case; the small ones need steps to be timed.
+std::int64_t StepsFor(std::int64_t batch) { return batch < 4 ? 16 : batch < 16 ? 6 : 3; }
+
+BenchOptions CasesOf(const Options& options) {
+  BenchOptions bench;
+  bench.rounds = options.rounds;
+  if (options.prompt > 0) bench.cases.push_back({.decode = false, .rows = options.prompt});
+  for (const std::int64_t batch : options.batches) {
+    bench.cases.push_back({.decode = true, .rows = batch, .steps = StepsFor(batch)});
+  }
+  return bench;
+}
+
+// One line on standard error, which a terminal shows in place.
+void ShowProgress(const std::string& what) {
+  if (::isatty(STDERR_FILENO) != 1) return;
+  std::fprintf(stderr, "\r%s\033[K", what.c_str());
+  std::fflush(stderr);
+}
+
+absl::Status BenchEngine(const Options& options) {
+  const BenchOptions bench = CasesOf(options);
+  ASSIGN_OR_RETURN(EngineConfig config, MakeEngineConfig(options.engine));
+  config.cache_tokens = std::max(config.cache_tokens, CacheTokensFor(bench));
+  ASSIGN_OR_RETURN(const std::unique_ptr<LocalEngine> local,
+                   LocalEngine::Open(options.engine.model, config));
+  ASSIGN_OR_RETURN(const double ready_s, SecondsSinceStart());
+  ASSIGN_OR_RETURN(const BenchReport report, RunEngineBench(*local, bench, ShowProgress));
+  ShowProgress("");
+  const BenchedEngine engine{.model_dir = options.engine.model,
+                             .model = local->model(),
+                             .backend = local->stream().backend(),
+                             .precision = local->precision(),
+                             .threads = local->stream().pool().num_threads(),
+                             .context = bench.context,
+                             .ready_s = ready_s};
+  return WriteStandardOutput(options.output == "json" ? ReportAsJson(engine, report)
+                                                      : ReportAsText(engine, report));
+}
+
+void AddBenchEngineCommand(CLI::App& bench, int& exit_code) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = bench.add_subcommand(
+      "engine",
+      "Time prefill and decode of a model in this process, beside the read bandwidth and the\n"
+      "product rate of the machine, measured in between.\n\n"
+      "Example:\n"
+      "  sextant bench engine --model /data/lite6 --threads 2\n\n"
+      "A step is the forward pass and the choice of tokens. Its floor is the time in which the\n"
+      "machine reads the weights that the step needs (experts as they were routed), or multiplies\n"
+      "as often as the step does, whichever is longer; the share is the floor over the time.\n"
+      "Every figure is the median of the rounds. Let nothing else run meanwhile.");
+  AddEngineFlags(*command, options->engine);
+  command->add_option("-o,--output", options->output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  command->add_option("--rounds", options->rounds, "How often every case is timed")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("--prompt", options->prompt, "Tokens of the prefill; 0: none")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command->add_option("--batch", options->batches, "Sequences of the decode steps: 1,4,8")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  command->callback(
+      [options, &exit_code] { exit_code = ExitCode("bench engine", BenchEngine(*options)); });
+}
+
+}  // namespace
+
+void AddBenchCommand(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("bench", "Measure how fast this machine runs a model");
+  command->require_subcommand(1);
+  AddBenchEngineCommand(*command, exit_code);
+}
+
+}  // namespace sextant::cli

@@ -1,0 +1,76 @@
+#include "cli/bench_report.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "cli/process_status.h"
+#include "cli/step_cost.h"
+
+namespace sextant::cli {
+namespace {
+
+const char* DtypeName(Precision precision) {
+  return precision == Precision::kBf16 ? "bf16" : "fp32";
+}
+
+std::string CaseName(const BenchCase& of) {
+  return absl::StrCat(of.decode ? "decode, batch " : "prefill ", of.rows);
+}
+
+std::string CaseLine(const BenchResult& result) {
+  const bool reading = BoundByReading(result);
+  const double ceiling =
+      reading ? result.read_bytes_per_s * 1e-9 : result.product_flops_per_s * 1e-9;
+  return absl::StrFormat("%-17s %9.1f %10.1f %8.1f %9.0f   %3.0f%% of %.*f %s\n",
+                         CaseName(result.of), result.tokens_per_s, result.seconds * 1e3,
+                         result.cost.bytes / result.seconds * 1e-9,
+                         result.cost.flops / result.seconds * 1e-9, 100 * result.share,
+                         reading ? 1 : 0, ceiling, reading ? "GB/s" : "GFLOP/s");
+}
+
+}  // namespace
+
+std::string ReportAsText(const BenchedEngine& engine, const BenchReport& report) {
+  std::string text = absl::StrFormat(
+      "%s: %d layers, %.1fB parameters, %s\n%s, %s, %d threads\n"
+      "ready %.2f s after start; %.0f MiB beyond the mapped weights and the cached latents\n"
+      "decode at %d tokens of context\n\n"
+      "                   tokens/s    ms/step     GB/s   GFLOP/s   share of the ceiling\n",
+      engine.model_dir, engine.model.num_hidden_layers,
+      static_cast<double>(ParameterCount(engine.model)) * 1e-9, DtypeName(engine.precision),
+      ProcessorName(), Name(engine.backend), engine.threads, engine.ready_s,
+      static_cast<double>(report.memory_bytes) / (1 << 20), engine.context);
+  for (const BenchResult& result : report.results) text += CaseLine(result);
+  return text;
+}
+
+std::string ReportAsJson(const BenchedEngine& engine, const BenchReport& report) {
+  nlohmann::json cases = nlohmann::json::array();
+  for (const BenchResult& result : report.results) {
+    cases.push_back({{"phase", result.of.decode ? "decode" : "prefill"},
+                     {result.of.decode ? "batch" : "prompt_tokens", result.of.rows},
+                     {"tokens_per_s", result.tokens_per_s},
+                     {"step_s", result.seconds},
+                     {"step_bytes", result.cost.bytes},
+                     {"step_flops", result.cost.flops},
+                     {"read_bytes_per_s", result.read_bytes_per_s},
+                     {"product_flops_per_s", result.product_flops_per_s},
+                     {"bound_by", BoundByReading(result) ? "reads" : "products"},
+                     {"share", result.share}});
+  }
+  const nlohmann::json object = {{"model", engine.model_dir},
+                                 {"layers", engine.model.num_hidden_layers},
+                                 {"parameters", ParameterCount(engine.model)},
+                                 {"dtype", DtypeName(engine.precision)},
+                                 {"processor", ProcessorName()},
+                                 {"backend", Name(engine.backend)},
+                                 {"threads", engine.threads},
+                                 {"context_tokens", engine.context},
+                                 {"ready_s", engine.ready_s},
+                                 {"memory_beyond_weights_and_cache_bytes", report.memory_bytes},
+                                 {"cases", std::move(cases)}};
+  return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace sextant::cli
