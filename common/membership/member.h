@@ -72,9 +72,9 @@ class Member {
     v1::Hello hello;
     absl::Duration join_timeout = absl::Seconds(60);
     // What happens to the membership, one line each, for the log: "lost the router: ...".
-    std::function<void(const std::string& line)> on_event;
+    std::function<void(const std::string& line)> on_event = nullptr;
     // Called once, by a thread of the member's, when the membership has ended without Leave.
-    std::function<void()> on_ended;
+    std::function<void()> on_ended = nullptr;
   };
 
   // Waits for a router that is not up yet, and for its welcome.
