@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
+#include "common/config/config.h"
 
 namespace sextant::cli {
 namespace {
@@ -35,7 +36,8 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
 absl::StatusOr<EngineConfig> MakeEngineConfig(const EngineFlags& flags) {
   EngineConfig config;
   if (!flags.config.empty()) {
-    ASSIGN_OR_RETURN(config, ReadEngineConfig(flags.config));
+    ASSIGN_OR_RETURN(const Config file, ReadConfig(flags.config));
+    config = file.engine;
   }
   RETURN_IF_ERROR(LayOver(flags.threads, "--threads", kThreadsRange, config.threads));
   RETURN_IF_ERROR(

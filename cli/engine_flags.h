@@ -25,7 +25,7 @@ struct EngineFlags {
 void AddEngineFlags(CLI::App& command, EngineFlags& flags);
 
 // The file's settings with the given flags laid over them.
-// Errors: those of ReadEngineConfig, and InvalidArgument naming a flag that is out of range.
+// Errors: those of ReadConfig, and InvalidArgument naming a flag that is out of range.
 [[nodiscard]] absl::StatusOr<EngineConfig> MakeEngineConfig(const EngineFlags& flags);
 
 }  // namespace sextant::cli

@@ -1,12 +1,9 @@
-// What an operator may set about the engine: the `engine` section of a YAML file
-// (docs/configuration.md), with command-line flags written over it afterwards.
+// What an operator may set about the engine: the `engine` section of the configuration
+// (config.h), with command-line flags written over it afterwards.
 #pragma once
 
 #include <cstdint>
-#include <string>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "common/config/yaml_reader.h"
 #include "common/tensor/precision.h"
 
@@ -23,11 +20,7 @@ struct EngineConfig {
   std::int64_t max_batch_tokens = 512;  // rows of one step: decode rows, then prefill chunks
 };
 
-// Errors: those of ReadYamlFile.
-[[nodiscard]] absl::StatusOr<EngineConfig> ReadEngineConfig(const std::string& path);
-
-// The same from text; `source` names it in errors.
-[[nodiscard]] absl::StatusOr<EngineConfig> ParseEngineConfig(absl::string_view text,
-                                                             const std::string& source);
+// Declares the section's keys on the root of a file.
+void ReadEngineSection(YamlReader& root, EngineConfig* config);
 
 }  // namespace sextant

@@ -139,6 +139,28 @@ void YamlReader::String(absl::string_view key, std::string* value) {
   *value = member->value.Scalar();
 }
 
+void YamlReader::Strings(absl::string_view key, std::vector<std::string>* values,
+                         std::size_t most) {
+  const Member* member = Take(key);
+  if (member == nullptr) return;
+  const YAML::Node& list = member->value;
+  const std::string wanted = absl::StrCat("a list of at most ", most, " texts");
+  if (!list.IsSequence() || list.size() > most) {
+    return Fail(member->line, key,
+                absl::StrCat("must be ", wanted, ", ",
+                             list.IsSequence() ? absl::StrCat("has ", list.size())
+                                               : absl::StrCat("is ", Shown(list))));
+  }
+  std::vector<std::string> read;
+  for (const YAML::Node& item : list) {
+    if (!item.IsScalar()) {
+      return Fail(LineOf(item), key, absl::StrCat("must be ", wanted, ", holds ", Shown(item)));
+    }
+    read.push_back(item.Scalar());
+  }
+  *values = std::move(read);
+}
+
 void YamlReader::ByteSize(absl::string_view key, std::int64_t* value, IntRange range) {
   const Member* member = Take(key);
   if (member == nullptr) return;

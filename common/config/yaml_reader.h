@@ -36,6 +36,8 @@ class YamlReader {
   void Double(absl::string_view key, double* value, DoubleRange range);
   void Bool(absl::string_view key, bool* value);
   void String(absl::string_view key, std::string* value);
+  // A list of at most `most` texts.
+  void Strings(absl::string_view key, std::vector<std::string>* values, std::size_t most);
   // "512MB", "4GiB": byte_size.h.
   void ByteSize(absl::string_view key, std::int64_t* value, IntRange range);
   // One of a few words.

@@ -3,14 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/config/engine_config.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
 
 namespace sextant {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
 struct Settings {
@@ -136,37 +137,22 @@ TEST(YamlReader, FilesThatCannotBeReadAreNamed) {
   EXPECT_THAT(MessageOf(ReadYamlFile(dir.File("large.yaml"), nothing)), HasSubstr("at most"));
 }
 
-TEST(EngineConfig, TheExampleFileHoldsEveryDefault) {
-  const std::string path = std::string(SEXTANT_SOURCE_DIR) + "/docs/example.yaml";
-  const auto example = ReadEngineConfig(path);
-  ASSERT_TRUE(example.ok()) << example.status();
-  const EngineConfig defaults;
-  EXPECT_EQ(example->threads, defaults.threads);
-  EXPECT_EQ(example->dtype, defaults.dtype);
-  EXPECT_EQ(example->cache_tokens, defaults.cache_tokens);
-  EXPECT_EQ(example->max_batch_tokens, defaults.max_batch_tokens);
-  // And it names every key: the error for an unknown one lists them all.
-  const std::string text = ReadWholeFile(path);
-  const auto unknown = ParseEngineConfig("engine: {x: 1}", "f.yaml");
-  std::string known = MessageOf(unknown);
-  known = known.substr(known.find("known here: ") + 12);
-  for (std::size_t start = 0; start < known.size();) {
-    const std::size_t end = std::min(known.find(", ", start), known.size());
-    EXPECT_THAT(text, HasSubstr("\n  " + known.substr(start, end - start) + ": "));
-    start = end + 2;
-  }
-}
-
-TEST(EngineConfig, ReadsWhatIsGiven) {
-  const auto config = ParseEngineConfig(
-      "engine: {threads: 4, dtype: fp32, cache_tokens: 99, max_batch_tokens: 7}", "f.yaml");
-  ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_EQ(config->threads, 4);
-  EXPECT_EQ(config->dtype, Precision::kFp32);
-  EXPECT_EQ(config->cache_tokens, 99);
-  EXPECT_EQ(config->max_batch_tokens, 7);
-  EXPECT_THAT(MessageOf(ParseEngineConfig("engine:\n  threads: -1\n", "f.yaml")),
-              StartsWith("f.yaml:2: engine.threads must be an integer from 0 to 1024"));
+TEST(YamlReader, ListsOfTexts) {
+  std::vector<std::string> values = {"default"};
+  const auto read = [&values](const std::string& text) {
+    return ReadYaml(text, "f.yaml", [&](YamlReader& root) { root.Strings("list", &values, 2); });
+  };
+  EXPECT_TRUE(read("x: 1\n").code() == absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(read("").ok());
+  EXPECT_THAT(values, ElementsAre("default"));
+  EXPECT_TRUE(read("list: [a, \"7\"]\n").ok());
+  EXPECT_THAT(values, ElementsAre("a", "7"));
+  EXPECT_TRUE(read("list: []\n").ok());
+  EXPECT_THAT(values, IsEmpty());
+  EXPECT_THAT(MessageOf(read("list: a\n")),
+              HasSubstr("f.yaml:1: list must be a list of at most 2 texts, is \"a\""));
+  EXPECT_THAT(MessageOf(read("list: [a, b, c]\n")), HasSubstr("at most 2 texts, has 3"));
+  EXPECT_THAT(MessageOf(read("list:\n- a\n- {b: c}\n")), StartsWith("f.yaml:3: list must be"));
 }
 
 }  // namespace

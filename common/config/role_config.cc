@@ -1,0 +1,43 @@
+#include "common/config/role_config.h"
+
+namespace sextant {
+
+void ReadRouterSection(YamlReader& root, RouterConfig* config) {
+  root.Section("router", [config](YamlReader& router) {
+    router.Strings("listen", &config->listen, kMaxListenTargets);
+    router.Int("queue", &config->queue, kQueueRange);
+    router.String("served_model_name", &config->served_model_name);
+    router.Int("admin_port", &config->admin_port, kAdminPortRange);
+  });
+}
+
+void ReadAttentionWorkerSection(YamlReader& root, AttentionWorkerConfig* config) {
+  root.Section("attention_worker", [config](YamlReader& worker) {
+    worker.Strings("listen", &config->listen, kMaxListenTargets);
+    worker.Int("max_sequences", &config->max_sequences, kMaxSequencesRange);
+    worker.Bool("prefix_cache", &config->prefix_cache);
+    worker.Int("admin_port", &config->admin_port, kAdminPortRange);
+  });
+}
+
+void ReadExpertWorkerSection(YamlReader& root, ExpertWorkerConfig* config) {
+  root.Section("expert_worker", [config](YamlReader& worker) {
+    worker.Strings("listen", &config->listen, kMaxListenTargets);
+    worker.Int("admin_port", &config->admin_port, kAdminPortRange);
+  });
+}
+
+void ReadClusterSection(YamlReader& root, ClusterConfig* config) {
+  root.Section("cluster", [config](YamlReader& cluster) {
+    cluster.Int("attention_workers", &config->attention_workers, kAttentionWorkersRange);
+    cluster.Int("expert_workers", &config->expert_workers, kExpertWorkersRange);
+    cluster.Int("drain_seconds", &config->drain_seconds, kDrainSecondsRange);
+    cluster.Choice<LogLevel>("log_level", &config->log_level,
+                             {{"debug", LogLevel::kDebug},
+                              {"info", LogLevel::kInfo},
+                              {"warning", LogLevel::kWarning},
+                              {"error", LogLevel::kError}});
+  });
+}
+
+}  // namespace sextant

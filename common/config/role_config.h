@@ -1,0 +1,57 @@
+// What an operator may set about each role, and about a cluster that `sextant up` runs: the
+// sections `router`, `attention_worker`, `expert_worker` and `cluster` of the configuration
+// (config.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/config/yaml_reader.h"
+#include "common/observability/log.h"
+
+namespace sextant {
+
+// -1: no metrics page; 0: any free port.
+inline constexpr IntRange kAdminPortRange = {.min = -1, .max = 65535};
+inline constexpr IntRange kQueueRange = {.min = 1, .max = 1 << 20};
+inline constexpr IntRange kMaxSequencesRange = {.min = 1, .max = 4096};
+inline constexpr IntRange kAttentionWorkersRange = {.min = 1, .max = 64};
+inline constexpr IntRange kExpertWorkersRange = {.min = 1, .max = 64};
+inline constexpr IntRange kDrainSecondsRange = {.min = 0, .max = 86400};
+inline constexpr std::size_t kMaxListenTargets = 16;
+
+struct RouterConfig {
+  // gRPC targets: "127.0.0.1:7070", "0.0.0.0:7070", "unix:/run/sextant/router.sock".
+  std::vector<std::string> listen = {"127.0.0.1:7070"};
+  std::int64_t queue = 256;       // requests that wait for a worker; more are refused
+  std::string served_model_name;  // empty: the name of the model's folder
+  std::int64_t admin_port = 0;
+};
+
+struct AttentionWorkerConfig {
+  std::vector<std::string> listen;  // empty: a unix socket, for this host alone
+  std::int64_t max_sequences = 64;  // computed at once; more wait
+  bool prefix_cache = true;
+  std::int64_t admin_port = 0;
+};
+
+struct ExpertWorkerConfig {
+  std::vector<std::string> listen;  // empty: a unix socket, for this host alone
+  std::int64_t admin_port = 0;
+};
+
+struct ClusterConfig {
+  std::int64_t attention_workers = 1;
+  std::int64_t expert_workers = 2;
+  std::int64_t drain_seconds = 30;  // that running streams get to end, after the first signal
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+// Each declares the section's keys on the root of a file.
+void ReadRouterSection(YamlReader& root, RouterConfig* config);
+void ReadAttentionWorkerSection(YamlReader& root, AttentionWorkerConfig* config);
+void ReadExpertWorkerSection(YamlReader& root, ExpertWorkerConfig* config);
+void ReadClusterSection(YamlReader& root, ClusterConfig* config);
+
+}  // namespace sextant
