@@ -112,9 +112,17 @@ std::int64_t SequenceBlocks::Slot(std::int64_t position) const {
   return table_[block] * block_tokens + position % block_tokens;
 }
 
+void SequenceBlocks::Adopt(absl::Span<const std::int32_t> blocks) {
+  CHECK(table_.empty());
+  table_.assign(blocks.begin(), blocks.end());
+  for (std::int32_t block : table_) cache_->pool().AddReference(block);
+}
+
 void SequenceBlocks::Clear() {
-  for (std::int32_t block : table_) cache_->pool().Release(block);
-  table_.clear();
+  while (!table_.empty()) {
+    cache_->pool().Release(table_.back());
+    table_.pop_back();
+  }
 }
 
 }  // namespace sextant

@@ -77,9 +77,13 @@ class SequenceBlocks {
   // Another sequence with the same first `length` positions, sharing their blocks.
   [[nodiscard]] SequenceBlocks Fork(std::int64_t length) const;
 
+  // Begins an empty sequence with blocks that are in use or kept, sharing them.
+  void Adopt(absl::Span<const std::int32_t> blocks);
+
   // Cache slot (block * block_tokens + offset) of a position that has a block.
   [[nodiscard]] std::int64_t Slot(std::int64_t position) const;
 
+  // Gives every block back, the last one first.
   void Clear();
 
  private:
