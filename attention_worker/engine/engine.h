@@ -1,41 +1,36 @@
-// Continuous batching on one transformer: sequences join and leave between steps.
+// Continuous batching on one model: sequences join and leave between steps, each made of the rows
+// that the scheduler chose (scheduler.h says by which rules).
 //
-// Each step takes one row of every generating sequence first, then prompt chunks, first come first
-// served, up to a budget of rows. A sequence is admitted when the cache can hold it to its last
-// token, so a running one never waits for blocks.
-//
-// Threads: one thread owns the engine and makes every call.
+// Numerics:  a sequence's tokens depend on its request, the model, the backend and the precision:
+//            not on what else runs, on the budget of a step, on the prefix cache, nor on whether it
+//            was preempted or begun elsewhere.
+// Threads:   one thread owns the engine and makes every call.
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <memory>
-#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "attention_worker/cache/latent_cache.h"
-#include "attention_worker/model/transformer.h"
-#include "common/sampling_params/sampling_params.h"
-#include "kernels/sampling/sample.h"
+#include "attention_worker/engine/generation_request.h"
+#include "attention_worker/engine/scheduler.h"
+#include "attention_worker/model/step_model.h"
+#include "common/device/stream.h"
 
 namespace sextant {
 
-struct GenerationRequest {
-  std::vector<std::int32_t> prompt_ids;  // at least one
-  SamplingParams sampling;
-  std::int64_t max_tokens = 0;         // at least one
-  std::vector<std::int32_t> stop_ids;  // ends with FinishReason::kStop; the id is still reported
-};
-
-enum class FinishReason : std::uint8_t { kStop, kLength };
-
-struct TokenEvent {
-  std::int64_t sequence = 0;
-  absl::StatusOr<SampledToken> token;  // an error (a broken model's logits) ends the sequence
-  std::optional<FinishReason> finish;  // set with the last token
+// What an engine holds now, and what it has done since it was made.
+struct EngineStats {
+  std::int64_t running = 0;
+  std::int64_t waiting = 0;
+  std::int64_t free_blocks = 0;  // those that hold only prefixes included
+  std::int64_t num_blocks = 0;
+  std::int64_t steps = 0;
+  std::int64_t failed_steps = 0;      // to be made again
+  std::int64_t generated_tokens = 0;  // reported
+  SchedulerCounts rows;
 };
 
 class Engine {
@@ -43,50 +38,59 @@ class Engine {
   struct Options {
     std::int64_t max_batch_tokens = 512;  // rows per step
     std::int64_t max_sequences = 64;      // running at once
-    std::int64_t max_context = 0;         // positions that the model has
+    std::int64_t max_waiting = std::int64_t{1} << 40;
+    std::int64_t max_context = 0;  // positions that the model has
     std::int64_t vocab_size = 0;
     std::vector<std::int32_t> banned_ids;  // have logits but no token: never sampled; ascending
+    bool prefix_cache = false;
   };
 
-  // `transformer`, `cache` and `stream` outlive the engine.
-  Engine(Transformer& transformer, LatentCache& cache, Stream& stream, Options options);
+  // `model`, `cache` and `stream` outlive the engine.
+  Engine(StepModel& model, LatentCache& cache, Stream& stream, Options options);
   ~Engine();
 
   // Queues a request; its tokens come from Step. Returns the sequence's number.
   // Errors: InvalidArgument naming what is wrong (empty prompt, an id outside the vocabulary, a
-  // length beyond the model's or the cache's, sampling parameters out of range).
+  // length beyond the model's or the cache's, sampling parameters out of range);
+  // ResourceExhausted when max_waiting wait already.
   [[nodiscard]] absl::StatusOr<std::int64_t> Submit(GenerationRequest request);
 
   // Whether a Step would do nothing.
-  [[nodiscard]] bool idle() const { return waiting_.empty() && running_.empty(); }
+  [[nodiscard]] bool idle() const {
+    return scheduler_.num_waiting() == 0 && scheduler_.running().empty();
+  }
 
   // Runs one step; returns the tokens that it produced (none while prompts are still being read).
+  // Errors: those of the model, above all Unavailable when no worker serves an expert. No sequence
+  // has lost or gained anything then, and the next Step tries again.
   [[nodiscard]] absl::StatusOr<std::vector<TokenEvent>> Step();
 
   // Forgets a sequence and frees its blocks. No-op for one that has ended.
   void Cancel(std::int64_t sequence);
 
+  // Ends every running sequence with an error: for a step that must not be tried again.
+  [[nodiscard]] std::vector<TokenEvent> FailRunning(const absl::Status& status);
+
+  [[nodiscard]] EngineStats stats() const;
+
  private:
-  struct Sequence;
-
   [[nodiscard]] absl::Status CheckRequest(const GenerationRequest& request) const;
-  [[nodiscard]] std::int64_t BlocksFor(std::int64_t tokens) const;
-  void AdmitWaiting();
-  // The slices of the next step, and which running sequence each belongs to.
-  [[nodiscard]] absl::Status PlanStep(std::vector<SequenceSlice>& slices,
-                                      std::vector<Sequence*>& owners);
-  [[nodiscard]] absl::StatusOr<std::vector<TokenEvent>> SampleStep(
+  [[nodiscard]] absl::Status CheckIds(absl::Span<const std::int32_t> ids) const;
+  [[nodiscard]] absl::Status CheckLength(const GenerationRequest& request) const;
+  // Chooses the token after each of `owners`, by the ids banned for it.
+  [[nodiscard]] absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> SampleRows(
       MatrixView<const float> logits, absl::Span<Sequence* const> owners);
-  void RemoveFinished();
+  [[nodiscard]] TokenEvent Report(Sequence& sequence, absl::StatusOr<SampledToken> token);
 
-  Transformer& transformer_;
+  StepModel& model_;
   LatentCache& cache_;
   Stream& stream_;
   Options options_;
+  Scheduler scheduler_;
   std::int64_t next_sequence_ = 0;
-  std::int64_t reserved_blocks_ = 0;  // of all running sequences, at their longest
-  std::deque<std::unique_ptr<Sequence>> waiting_;
-  std::vector<std::unique_ptr<Sequence>> running_;  // in order of admission
+  std::int64_t steps_ = 0;
+  std::int64_t failed_steps_ = 0;
+  std::int64_t generated_tokens_ = 0;
 };
 
 }  // namespace sextant

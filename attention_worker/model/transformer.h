@@ -18,6 +18,7 @@
 #include "absl/types/span.h"
 #include "attention_worker/cache/latent_cache.h"
 #include "attention_worker/model/attention_weights.h"
+#include "attention_worker/model/step_model.h"
 #include "common/config/model_config.h"
 #include "common/device/stream.h"
 #include "common/exchange/exchange.h"
@@ -29,15 +30,6 @@ namespace sextant {
 
 struct StepBuffers;
 
-// Consecutive positions of one sequence.
-struct SequenceSlice {
-  absl::Span<const std::int32_t> token_ids;  // at positions start, start + 1, ...
-  std::int64_t start = 0;
-  bool generated = false;                  // decode path; else prompt positions: prefill path
-  const SequenceBlocks* blocks = nullptr;  // writable for these positions, filled before them
-  std::int64_t num_logits = 0;             // logits wanted of the last so many positions
-};
-
 // What the gate chose for the rows of a step in one layer; for tests and load statistics.
 class RoutingObserver {
  public:
@@ -46,7 +38,7 @@ class RoutingObserver {
                          MatrixView<const float> weights) = 0;
 };
 
-class Transformer {
+class Transformer final : public StepModel {
  public:
   struct Parts {
     const ModelConfig& config;
@@ -60,17 +52,14 @@ class Transformer {
   // Everything in `parts` outlives the transformer.
   // Errors: InvalidArgument for rotary parameters out of range.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Transformer>> Create(const Parts& parts);
-  ~Transformer();
+  ~Transformer() override;
   Transformer(const Transformer&) = delete;
   Transformer& operator=(const Transformer&) = delete;
 
-  // Writes the latents of every slice's positions and returns the wanted logits, [sum of
-  // num_logits, V], slice by slice; valid until the next call. Slices of generated positions come
-  // before those of prompt positions.
   // Errors: InvalidArgument for an id outside the vocabulary or a position beyond the model's,
   // and what the exchange returns.
   [[nodiscard]] absl::StatusOr<MatrixView<const float>> Forward(
-      absl::Span<const SequenceSlice> slices);
+      absl::Span<const SequenceSlice> slices) override;
 
   // Called for every MoE layer of every step until it is set to null.
   void set_routing_observer(RoutingObserver* observer) { observer_ = observer; }
