@@ -1,0 +1,115 @@
+#include "cli/supervisor/cluster_plan.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status.h"
+
+namespace sextant::cli {
+namespace {
+
+constexpr std::array<const char*, 4> kLevelWords = {"debug", "info", "warning", "error"};
+
+using Arguments = std::vector<std::string>;
+
+void Add(Arguments& arguments, const char* flag, std::string value) {
+  arguments.emplace_back(flag);
+  arguments.push_back(std::move(value));
+}
+
+absl::StatusOr<Arguments> Program(const ClusterPlanArgs& args, const char* name) {
+  std::string path = absl::StrCat(args.program_dir, "/", name);
+  if (access(path.c_str(), X_OK) != 0) {
+    return absl::NotFoundError(absl::StrCat(
+        path, " is missing; the programs of a cluster lie in one folder: build them all"));
+  }
+  Arguments arguments = {std::move(path)};
+  Add(arguments, "--model", args.model_dir);
+  Add(arguments, "--log-level",
+      kLevelWords[static_cast<std::size_t>(args.config.cluster.log_level)]);
+  return arguments;
+}
+
+std::int64_t ThreadsOfEach(const ClusterPlanArgs& args, std::int64_t workers) {
+  if (args.config.engine.threads > 0) return args.config.engine.threads;
+  return std::max<std::int64_t>(1, args.processors / workers);
+}
+
+absl::StatusOr<ChildSpec> Router(const ClusterPlanArgs& args, const std::string& socket) {
+  const RouterConfig& config = args.config.router;
+  ASSIGN_OR_RETURN(Arguments arguments, Program(args, "router"));
+  for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
+  Add(arguments, "--listen", socket);
+  Add(arguments, "--queue", absl::StrCat(config.queue));
+  Add(arguments, "--admin-port", absl::StrCat(config.admin_port));
+  if (!config.served_model_name.empty()) {
+    Add(arguments, "--served-model-name", config.served_model_name);
+  }
+  return ChildSpec{.name = "router", .kind = ChildKind::kRouter, .arguments = std::move(arguments)};
+}
+
+// What both kinds of worker take.
+absl::StatusOr<Arguments> Worker(const ClusterPlanArgs& args, const char* program,
+                                 const std::string& router, std::int64_t workers) {
+  ASSIGN_OR_RETURN(Arguments arguments, Program(args, program));
+  Add(arguments, "--router", router);
+  Add(arguments, "--runtime-dir", args.runtime_dir);
+  Add(arguments, "--threads", absl::StrCat(ThreadsOfEach(args, workers)));
+  Add(arguments, "--dtype", args.config.engine.dtype == Precision::kBf16 ? "bf16" : "fp32");
+  return arguments;
+}
+
+// A port that is not 0 goes to the first worker, the next one to the second, and so on.
+std::string AdminPort(std::int64_t first, std::int64_t index) {
+  return absl::StrCat(first > 0 ? first + index : first);
+}
+
+absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, const std::string& router,
+                                          std::int64_t index) {
+  const AttentionWorkerConfig& config = args.config.attention_worker;
+  ASSIGN_OR_RETURN(Arguments arguments,
+                   Worker(args, "attention_worker", router, args.config.cluster.attention_workers));
+  for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
+  Add(arguments, "--cache-tokens", absl::StrCat(args.config.engine.cache_tokens));
+  Add(arguments, "--max-batch-tokens", absl::StrCat(args.config.engine.max_batch_tokens));
+  Add(arguments, "--max-sequences", absl::StrCat(config.max_sequences));
+  Add(arguments, "--prefix-cache", config.prefix_cache ? "on" : "off");
+  Add(arguments, "--admin-port", AdminPort(config.admin_port, index));
+  return ChildSpec{.name = absl::StrCat("attention_worker-", index + 1),
+                   .kind = ChildKind::kWorker,
+                   .arguments = std::move(arguments)};
+}
+
+absl::StatusOr<ChildSpec> ExpertWorker(const ClusterPlanArgs& args, const std::string& router,
+                                       std::int64_t index) {
+  const ExpertWorkerConfig& config = args.config.expert_worker;
+  ASSIGN_OR_RETURN(Arguments arguments,
+                   Worker(args, "expert_worker", router, args.config.cluster.expert_workers));
+  for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
+  Add(arguments, "--admin-port", AdminPort(config.admin_port, index));
+  return ChildSpec{.name = absl::StrCat("expert_worker-", index + 1),
+                   .kind = ChildKind::kWorker,
+                   .arguments = std::move(arguments)};
+}
+
+}  // namespace
+
+absl::StatusOr<ClusterPlan> PlanCluster(const ClusterPlanArgs& args) {
+  ClusterPlan plan{.router_target = absl::StrCat("unix:", args.runtime_dir, "/router.sock")};
+  ASSIGN_OR_RETURN(ChildSpec router, Router(args, plan.router_target));
+  plan.children.push_back(std::move(router));
+  for (std::int64_t i = 0; i < args.config.cluster.attention_workers; ++i) {
+    ASSIGN_OR_RETURN(ChildSpec worker, AttentionWorker(args, plan.router_target, i));
+    plan.children.push_back(std::move(worker));
+  }
+  for (std::int64_t i = 0; i < args.config.cluster.expert_workers; ++i) {
+    ASSIGN_OR_RETURN(ChildSpec worker, ExpertWorker(args, plan.router_target, i));
+    plan.children.push_back(std::move(worker));
+  }
+  return plan;
+}
+
+}  // namespace sextant::cli

@@ -1,0 +1,32 @@
+// Which processes a local cluster consists of, and with which arguments.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "cli/supervisor/child.h"
+#include "common/config/config.h"
+
+namespace sextant::cli {
+
+struct ClusterPlanArgs {
+  Config config{};
+  std::string model_dir{};
+  std::string program_dir{};  // of router, attention_worker and expert_worker
+  std::string runtime_dir{};  // for unix sockets, by which the processes reach each other
+  int processors = 1;
+};
+
+struct ClusterPlan {
+  std::vector<ChildSpec> children{};  // the router first
+  std::string router_target;          // its unix socket, which stays when it is started again
+};
+
+// Threads:  engine.threads for each worker; 0 divides the processors among the attention workers
+//           and again among the expert workers, at least one each: in a layer the two kinds take
+//           turns, so that neither needs processors of its own.
+// Errors:   NotFound naming a program that is not in program_dir.
+[[nodiscard]] absl::StatusOr<ClusterPlan> PlanCluster(const ClusterPlanArgs& args);
+
+}  // namespace sextant::cli

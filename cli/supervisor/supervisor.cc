@@ -1,0 +1,160 @@
+#include "cli/supervisor/supervisor.h"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sextant::cli {
+namespace {
+
+std::string HowItEnded(int status) {
+  return status < 0 ? absl::StrCat("was killed by signal ", -status)
+                    : absl::StrCat("exited with status ", status);
+}
+
+}  // namespace
+
+Supervisor::Supervisor(std::vector<ChildSpec> children, const Options& options, ChildHost& host,
+                       Listener listener)
+    : options_(options), host_(host), listener_(std::move(listener)) {
+  for (ChildSpec& spec : children) children_.push_back({.spec = std::move(spec)});
+}
+
+void Supervisor::Start(absl::Time now) {
+  for (Child& child : children_) StartChild(child, now);
+}
+
+void Supervisor::StartChild(Child& child, absl::Time now) {
+  const absl::StatusOr<int> pid = host_.Start(child.spec);
+  if (!pid.ok()) {
+    AfterDeath(child, absl::StrCat("cannot be started: ", pid.status().message()), now);
+    return;
+  }
+  child.pid = *pid;
+  child.state = State::kStarting;
+}
+
+Supervisor::Child* Supervisor::Find(int pid) {
+  const auto found = std::find_if(children_.begin(), children_.end(),
+                                  [pid](const Child& child) { return child.pid == pid; });
+  return found == children_.end() ? nullptr : &*found;
+}
+
+void Supervisor::OnReady(int pid, absl::Time now) {
+  Child* child = Find(pid);
+  if (child == nullptr || child->state != State::kStarting) return;
+  child->state = State::kReady;
+  child->was_ready = true;
+  child->next = now;
+  if (AllReady()) all_were_ready_ = true;
+}
+
+void Supervisor::OnExit(int pid, int status, absl::Time now) {
+  Child* child = Find(pid);
+  if (child == nullptr) return;
+  const bool was_stable =
+      child->state == State::kReady && now - child->next >= options_.stable_after;
+  child->pid = 0;
+  child->kill_at.reset();
+  const bool is_router = child->spec.kind == ChildKind::kRouter;
+  if (phase_ == Phase::kStopping || (phase_ == Phase::kDraining && is_router)) {
+    child->state = State::kGone;
+    if (phase_ == Phase::kDraining && RouterIsGone()) StopAll(now);
+    return;
+  }
+  if (status == 0 && child->was_ready && !is_router) {
+    child->state = State::kGone;
+    listener_(absl::StrCat(child->spec.name, " has left the cluster"));
+    return;
+  }
+  if (was_stable) child->deaths = 0;
+  AfterDeath(*child, HowItEnded(status), now);
+}
+
+void Supervisor::AfterDeath(Child& child, const std::string& how, absl::Time now) {
+  ++child.deaths;
+  child.state = State::kPausing;
+  if (!all_were_ready_ && child.deaths >= options_.startup_attempts) {
+    failure_ = absl::AbortedError(absl::StrCat(child.spec.name, " ", how, ", ", child.deaths,
+                                               " times in a row; what it says above is why"));
+    StopAll(now);
+    return;
+  }
+  const absl::Duration pause = std::min(
+      options_.longest_pause, options_.first_pause * (1 << std::min(child.deaths - 1, 20)));
+  child.next = now + pause;
+  listener_(absl::StrCat(child.spec.name, " ", how, "; starting it again in ",
+                         absl::FormatDuration(pause)));
+}
+
+void Supervisor::RequestStop(absl::Time now) {
+  if (phase_ == Phase::kDraining) return StopAll(now);
+  if (phase_ == Phase::kStopping) return;
+  phase_ = Phase::kDraining;
+  drain_until_ = now + options_.drain;
+  for (Child& child : children_) {
+    if (child.spec.kind != ChildKind::kRouter) continue;
+    if (child.state == State::kPausing) child.state = State::kGone;
+    if (child.pid != 0) host_.Signal(child.pid, SIGTERM);
+  }
+  if (RouterIsGone()) StopAll(now);
+}
+
+bool Supervisor::RouterIsGone() const {
+  return std::all_of(children_.begin(), children_.end(), [](const Child& child) {
+    return child.spec.kind != ChildKind::kRouter || child.state == State::kGone;
+  });
+}
+
+void Supervisor::StopAll(absl::Time now) {
+  phase_ = Phase::kStopping;
+  for (Child& child : children_) {
+    if (child.state == State::kPausing) child.state = State::kGone;
+    if (child.pid == 0) continue;
+    host_.Signal(child.pid, SIGTERM);
+    child.kill_at = now + options_.stop_patience;
+  }
+}
+
+void Supervisor::OnTime(absl::Time now) {
+  if (phase_ == Phase::kDraining && drain_until_ <= now) {
+    listener_("the time for running streams is over; stopping now");
+    StopAll(now);
+  }
+  for (Child& child : children_) {
+    if (child.state == State::kPausing && child.next <= now) {
+      StartChild(child, now);
+    }
+    if (child.kill_at.has_value() && *child.kill_at <= now) {
+      listener_(absl::StrCat(child.spec.name, " does not stop; killing it"));
+      child.kill_at.reset();
+      host_.Signal(child.pid, SIGKILL);
+    }
+  }
+}
+
+absl::Time Supervisor::NextDeadline() const {
+  absl::Time next = phase_ == Phase::kDraining ? drain_until_ : absl::InfiniteFuture();
+  for (const Child& child : children_) {
+    if (child.state == State::kPausing) {
+      next = std::min(next, child.next);
+    }
+    if (child.kill_at.has_value()) next = std::min(next, *child.kill_at);
+  }
+  return next;
+}
+
+bool Supervisor::AllReady() const {
+  return std::all_of(children_.begin(), children_.end(),
+                     [](const Child& child) { return child.state == State::kReady; });
+}
+
+bool Supervisor::Done() const {
+  return phase_ != Phase::kRunning &&
+         std::all_of(children_.begin(), children_.end(),
+                     [](const Child& child) { return child.state == State::kGone; });
+}
+
+}  // namespace sextant::cli

@@ -1,0 +1,92 @@
+#include "cli/supervisor/cluster_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_join.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temp_dir.h"
+
+namespace sextant::cli {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class ClusterPlanTest : public ::testing::Test {
+ protected:
+  ClusterPlanTest() {
+    for (const char* program : {"router", "attention_worker", "expert_worker"}) {
+      dir_.Write(program, "#!/bin/sh\n");
+      std::filesystem::permissions(dir_.File(program), std::filesystem::perms::owner_all);
+    }
+    args_ = {.model_dir = "/models/m",
+             .program_dir = dir_.path(),
+             .runtime_dir = "/run/s",
+             .processors = 8};
+  }
+
+  std::string Line(std::size_t child) {
+    const auto plan = PlanCluster(args_);
+    if (!plan.ok() || child >= plan->children.size()) return plan.status().ToString();
+    return absl::StrJoin(plan->children[child].arguments, " ") + " ";
+  }
+
+  TempDir dir_;
+  ClusterPlanArgs args_;
+};
+
+TEST_F(ClusterPlanTest, TheRouterComesFirstAndHasASocketOfItsOwn) {
+  args_.config.cluster.expert_workers = 3;
+  const auto plan = PlanCluster(args_);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  std::vector<std::string> names;
+  for (const ChildSpec& child : plan->children) names.push_back(child.name);
+  EXPECT_THAT(names, ElementsAre("router", "attention_worker-1", "expert_worker-1",
+                                 "expert_worker-2", "expert_worker-3"));
+  EXPECT_EQ(plan->children[0].kind, ChildKind::kRouter);
+  EXPECT_EQ(plan->children[1].kind, ChildKind::kWorker);
+  EXPECT_EQ(plan->router_target, "unix:/run/s/router.sock");
+  EXPECT_THAT(Line(0), HasSubstr("/router --model /models/m --log-level info --listen "
+                                 "127.0.0.1:7070 --listen unix:/run/s/router.sock --queue 256 "));
+}
+
+TEST_F(ClusterPlanTest, ProcessorsAreDividedAmongEachKind) {
+  args_.config.cluster.attention_workers = 2;
+  args_.config.cluster.expert_workers = 3;
+  EXPECT_THAT(Line(1), HasSubstr(" --threads 4 "));
+  EXPECT_THAT(Line(3), HasSubstr(" --threads 2 "));
+  args_.processors = 1;
+  EXPECT_THAT(Line(3), HasSubstr(" --threads 1 "));
+  args_.config.engine.threads = 5;
+  EXPECT_THAT(Line(1), HasSubstr(" --threads 5 "));
+}
+
+TEST_F(ClusterPlanTest, SettingsBecomeFlagsOfTheirProgram) {
+  args_.config.engine.dtype = Precision::kFp32;
+  args_.config.engine.cache_tokens = 99;
+  args_.config.router.served_model_name = "lite";
+  args_.config.attention_worker.prefix_cache = false;
+  args_.config.attention_worker.listen = {"0.0.0.0:7101"};
+  args_.config.expert_worker.admin_port = 9200;
+  EXPECT_THAT(Line(0), AllOf(HasSubstr(" --served-model-name lite "), Not(HasSubstr("fp32"))));
+  EXPECT_THAT(Line(1), AllOf(HasSubstr(" --router unix:/run/s/router.sock "),
+                             HasSubstr(" --dtype fp32 "), HasSubstr(" --listen 0.0.0.0:7101 "),
+                             HasSubstr(" --cache-tokens 99 "), HasSubstr(" --prefix-cache off ")));
+  EXPECT_THAT(Line(2), AllOf(HasSubstr(" --dtype fp32 "), Not(HasSubstr("--cache-tokens")),
+                             EndsWith(" --admin-port 9200 ")));
+  EXPECT_THAT(Line(3), EndsWith(" --admin-port 9201 "));
+}
+
+TEST_F(ClusterPlanTest, AMissingProgramIsNamed) {
+  std::filesystem::remove(dir_.File("expert_worker"));
+  EXPECT_THAT(MessageOf(PlanCluster(args_)), HasSubstr("/expert_worker is missing"));
+}
+
+}  // namespace
+}  // namespace sextant::cli

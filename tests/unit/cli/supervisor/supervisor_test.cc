@@ -1,0 +1,203 @@
+#include "cli/supervisor/supervisor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <utility>
+
+#include "tests/support/message_of.h"
+
+namespace sextant::cli {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+class FakeHost final : public ChildHost {
+ public:
+  absl::StatusOr<int> Start(const ChildSpec& child) override {
+    if (!start_error.ok()) return start_error;
+    started.emplace_back(child.name, next_pid);
+    return next_pid++;
+  }
+  void Signal(int pid, int signal) override { signals.emplace_back(pid, signal); }
+
+  int next_pid = 1;
+  absl::Status start_error;
+  std::vector<std::pair<std::string, int>> started;
+  std::vector<std::pair<int, int>> signals;
+};
+
+// The router is process 1, the workers are 2 and 3.
+class SupervisorTest : public ::testing::Test {
+ protected:
+  SupervisorTest()
+      : supervisor_({{.name = "router", .kind = ChildKind::kRouter},
+                     {.name = "attention", .kind = ChildKind::kWorker},
+                     {.name = "expert", .kind = ChildKind::kWorker}},
+                    {.first_pause = absl::Milliseconds(100),
+                     .longest_pause = absl::Milliseconds(350),
+                     .stable_after = absl::Seconds(10),
+                     .startup_attempts = 3,
+                     .drain = absl::Seconds(30),
+                     .stop_patience = absl::Seconds(5)},
+                    host_, [this](const std::string& line) { lines_.push_back(line); }) {
+    supervisor_.Start(now_);
+  }
+
+  void Pass(absl::Duration time) {
+    now_ += time;
+    supervisor_.OnTime(now_);
+  }
+  void AllBecomeReady() {
+    for (const int pid : {1, 2, 3}) supervisor_.OnReady(pid, now_);
+    ASSERT_TRUE(supervisor_.AllReady());
+    host_.started.clear();
+  }
+
+  absl::Time now_ = absl::UnixEpoch();
+  FakeHost host_;
+  std::vector<std::string> lines_;
+  Supervisor supervisor_;
+};
+
+TEST_F(SupervisorTest, StartsAllAndKnowsWhenAllAreReady) {
+  EXPECT_THAT(host_.started,
+              ElementsAre(Pair("router", 1), Pair("attention", 2), Pair("expert", 3)));
+  supervisor_.OnReady(1, now_);
+  supervisor_.OnReady(2, now_);
+  EXPECT_FALSE(supervisor_.AllReady());
+  supervisor_.OnReady(3, now_);
+  EXPECT_TRUE(supervisor_.AllReady());
+  EXPECT_EQ(supervisor_.NextDeadline(), absl::InfiniteFuture());
+}
+
+TEST_F(SupervisorTest, ADeadChildIsStartedAgainAfterAPauseThatDoubles) {
+  AllBecomeReady();
+  int pid = 3;
+  for (const int pause_ms : {100, 200, 350, 350}) {
+    supervisor_.OnExit(pid, -SIGKILL, now_);
+    EXPECT_EQ(supervisor_.NextDeadline(), now_ + absl::Milliseconds(pause_ms));
+    Pass(absl::Milliseconds(pause_ms - 1));
+    EXPECT_THAT(host_.started, IsEmpty());
+    Pass(absl::Milliseconds(1));
+    pid = host_.next_pid - 1;
+    EXPECT_THAT(host_.started, ElementsAre(Pair("expert", pid)));
+    host_.started.clear();
+    supervisor_.OnReady(pid, now_);
+  }
+  EXPECT_EQ(lines_.front(), "expert was killed by signal 9; starting it again in 100ms");
+}
+
+TEST_F(SupervisorTest, EarlierDeathsAreForgottenAfterAWhile) {
+  AllBecomeReady();
+  supervisor_.OnExit(3, 1, now_);
+  Pass(absl::Milliseconds(100));
+  supervisor_.OnReady(4, now_);
+  Pass(absl::Seconds(10));
+  supervisor_.OnExit(4, 1, now_);
+  EXPECT_EQ(supervisor_.NextDeadline(), now_ + absl::Milliseconds(100));
+}
+
+TEST_F(SupervisorTest, AWorkerThatLeavesOnPurposeStaysAwayButNotARouter) {
+  AllBecomeReady();
+  supervisor_.OnExit(2, 0, now_);
+  EXPECT_EQ(supervisor_.NextDeadline(), absl::InfiniteFuture());
+  EXPECT_THAT(lines_, ElementsAre("attention has left the cluster"));
+  supervisor_.OnExit(1, 0, now_);
+  Pass(absl::Milliseconds(100));
+  EXPECT_THAT(host_.started, ElementsAre(Pair("router", 4)));
+}
+
+TEST_F(SupervisorTest, GivesUpOnAChildThatNeverBecomesReady) {
+  supervisor_.OnReady(1, now_);
+  int pid = 3;
+  for (int death = 1; death <= 2; ++death) {
+    supervisor_.OnExit(pid, 1, now_);
+    Pass(absl::Seconds(1));
+    pid = host_.next_pid - 1;
+  }
+  EXPECT_TRUE(supervisor_.failure().ok());
+  supervisor_.OnExit(pid, 1, now_);
+  EXPECT_THAT(MessageOf(supervisor_.failure()),
+              HasSubstr("expert exited with status 1, 3 times in a row"));
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(1, SIGTERM), Pair(2, SIGTERM)));
+  supervisor_.OnExit(1, 0, now_);
+  EXPECT_FALSE(supervisor_.Done());
+  supervisor_.OnExit(2, 0, now_);
+  EXPECT_TRUE(supervisor_.Done());
+}
+
+TEST_F(SupervisorTest, AProcessThatCannotBeCreatedIsTriedAgain) {
+  AllBecomeReady();
+  host_.start_error = absl::ResourceExhaustedError("no memory");
+  supervisor_.OnExit(3, -SIGSEGV, now_);
+  Pass(absl::Milliseconds(100));
+  EXPECT_THAT(lines_.back(), HasSubstr("expert cannot be started: no memory"));
+  host_.start_error = absl::OkStatus();
+  Pass(absl::Milliseconds(200));
+  EXPECT_THAT(host_.started, ElementsAre(Pair("expert", 4)));
+}
+
+TEST_F(SupervisorTest, TheFirstStopEndsTheRouterAndThenTheWorkers) {
+  AllBecomeReady();
+  supervisor_.RequestStop(now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(1, SIGTERM)));
+  Pass(absl::Seconds(20));
+  EXPECT_EQ(host_.signals.size(), 1U);
+  supervisor_.OnExit(1, 0, now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(1, SIGTERM), Pair(2, SIGTERM), Pair(3, SIGTERM)));
+  supervisor_.OnExit(2, 0, now_);
+  supervisor_.OnExit(3, 0, now_);
+  EXPECT_TRUE(supervisor_.Done());
+  EXPECT_TRUE(supervisor_.failure().ok());
+  EXPECT_EQ(supervisor_.NextDeadline(), absl::InfiniteFuture());
+}
+
+TEST_F(SupervisorTest, WorkersAreKeptAliveWhileStreamsEnd) {
+  AllBecomeReady();
+  supervisor_.RequestStop(now_);
+  supervisor_.OnExit(3, -SIGKILL, now_);
+  Pass(absl::Milliseconds(100));
+  EXPECT_THAT(host_.started, ElementsAre(Pair("expert", 4)));
+}
+
+TEST_F(SupervisorTest, TheSecondStopSignalsAllAndKillsWhoStays) {
+  AllBecomeReady();
+  supervisor_.RequestStop(now_);
+  host_.signals.clear();
+  supervisor_.RequestStop(now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(1, SIGTERM), Pair(2, SIGTERM), Pair(3, SIGTERM)));
+  supervisor_.OnExit(1, 0, now_);
+  supervisor_.OnExit(2, 0, now_);
+  host_.signals.clear();
+  EXPECT_EQ(supervisor_.NextDeadline(), now_ + absl::Seconds(5));
+  Pass(absl::Seconds(5));
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(3, SIGKILL)));
+  supervisor_.OnExit(3, -SIGKILL, now_);
+  EXPECT_TRUE(supervisor_.Done());
+}
+
+TEST_F(SupervisorTest, StreamsThatDoNotEndAreCutOff) {
+  AllBecomeReady();
+  supervisor_.RequestStop(now_);
+  host_.signals.clear();
+  EXPECT_EQ(supervisor_.NextDeadline(), now_ + absl::Seconds(30));
+  Pass(absl::Seconds(30));
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(1, SIGTERM), Pair(2, SIGTERM), Pair(3, SIGTERM)));
+}
+
+TEST_F(SupervisorTest, AStopDuringAPauseStartsNobody) {
+  AllBecomeReady();
+  supervisor_.OnExit(1, -SIGKILL, now_);
+  supervisor_.RequestStop(now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(2, SIGTERM), Pair(3, SIGTERM)));
+  Pass(absl::Seconds(1));
+  EXPECT_THAT(host_.started, IsEmpty());
+}
+
+}  // namespace
+}  // namespace sextant::cli
