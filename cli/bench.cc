@@ -101,9 +101,11 @@ void AddBenchEngineCommand(CLI::App& bench, int& exit_code) {
 }  // namespace
 
 void AddBenchCommand(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("bench", "Measure how fast this machine runs a model");
+  CLI::App* command = app.add_subcommand(
+      "bench", "Measure how fast a model runs: in this process, or served by a cluster");
   command->require_subcommand(1);
   AddBenchEngineCommand(*command, exit_code);
+  AddBenchServeCommand(*command, exit_code);
 }
 
 }  // namespace sextant::cli

@@ -15,11 +15,14 @@ class App;
 namespace sextant::cli {
 
 void AddBenchCommand(CLI::App& app, int& exit_code);
+void AddBenchServeCommand(CLI::App& bench, int& exit_code);
+void AddChatCommand(CLI::App& app, int& exit_code);
 void AddDetokenizeCommand(CLI::App& app, int& exit_code);
 void AddGenerateCommand(CLI::App& app, int& exit_code);
 void AddLogitsCommand(CLI::App& app, int& exit_code);
 void AddMakeCheckpointCommand(CLI::App& app, int& exit_code);
 void AddTokenizeCommand(CLI::App& app, int& exit_code);
+void AddUpCommand(CLI::App& app, int& exit_code);
 
 // 0 when `status` is OK; otherwise prints that one line and gives 1.
 int ExitCode(absl::string_view command, const absl::Status& status);

@@ -1,6 +1,7 @@
 #include "cli/generation_flags.h"
 
 #include <CLI/CLI.hpp>
+#include <limits>
 #include <random>
 
 #include "absl/strings/numbers.h"
@@ -72,6 +73,35 @@ absl::StatusOr<SamplingParams> MakeSamplingParams(const GenerationFlags& flags,
     std::random_device device;
     params.seed = device();  // 32 bits: short enough to type again
   }
+  return params;
+}
+
+absl::StatusOr<v1::GenerationParams> ToGenerationParams(const GenerationFlags& flags) {
+  v1::GenerationParams params;
+  v1::SamplingParams& sampling = *params.mutable_sampling();
+  if (flags.temperature.has_value()) sampling.set_temperature(*flags.temperature);
+  if (flags.top_k.has_value()) sampling.set_top_k(*flags.top_k);
+  if (flags.top_p.has_value()) sampling.set_top_p(*flags.top_p);
+  if (flags.min_p.has_value()) sampling.set_min_p(*flags.min_p);
+  if (flags.repetition_penalty.has_value()) {
+    sampling.set_repetition_penalty(*flags.repetition_penalty);
+  }
+  if (flags.presence_penalty.has_value()) sampling.set_presence_penalty(*flags.presence_penalty);
+  if (flags.frequency_penalty.has_value()) sampling.set_frequency_penalty(*flags.frequency_penalty);
+  if (flags.seed.has_value()) sampling.set_seed(*flags.seed);
+  ASSIGN_OR_RETURN(const std::vector<LogitBias> biases, ParseLogitBias(flags.logit_bias));
+  for (const LogitBias& bias : biases) {
+    v1::LogitBias& added = *sampling.add_logit_bias();
+    added.set_token_id(bias.id);
+    added.set_bias(bias.bias);
+  }
+  if (flags.max_tokens < 1 || flags.max_tokens > std::numeric_limits<std::int32_t>::max()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--max-tokens ", flags.max_tokens, ": give a number from 1 on"));
+  }
+  params.set_max_tokens(static_cast<std::int32_t>(flags.max_tokens));
+  params.mutable_stop()->Add(flags.stop.begin(), flags.stop.end());
+  params.set_ignore_eos(flags.ignore_eos);
   return params;
 }
 

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/sampling_params/sampling_params.h"
+#include "proto/sextant/v1/inference.pb.h"
 
 namespace CLI {
 class App;
@@ -38,6 +39,10 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags);
 // Errors: InvalidArgument for a malformed logit bias. Ranges are checked by Validate.
 [[nodiscard]] absl::StatusOr<SamplingParams> MakeSamplingParams(const GenerationFlags& flags,
                                                                 const SamplingParams& defaults);
+
+// The same for a served model: what was not given is left to the server, but for max_tokens.
+// Errors: as above, and InvalidArgument for a max_tokens outside of 32 bits.
+[[nodiscard]] absl::StatusOr<v1::GenerationParams> ToGenerationParams(const GenerationFlags& flags);
 
 // "1,2,3" (also separated by spaces) as ids. Errors: InvalidArgument naming what is no number.
 [[nodiscard]] absl::StatusOr<std::vector<std::int32_t>> ParseIds(absl::string_view text);

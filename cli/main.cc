@@ -7,11 +7,13 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int exit_code = 0;
   sextant::cli::AddBenchCommand(app, exit_code);
+  sextant::cli::AddChatCommand(app, exit_code);
   sextant::cli::AddDetokenizeCommand(app, exit_code);
   sextant::cli::AddGenerateCommand(app, exit_code);
   sextant::cli::AddLogitsCommand(app, exit_code);
   sextant::cli::AddMakeCheckpointCommand(app, exit_code);
   sextant::cli::AddTokenizeCommand(app, exit_code);
+  sextant::cli::AddUpCommand(app, exit_code);
   CLI11_PARSE(app, argc, argv);
   return exit_code;
 }

@@ -135,6 +135,23 @@ void Supervisor::OnTime(absl::Time now) {
   }
 }
 
+void Supervisor::ReplaceFlag(ChildKind kind, const std::string& flag,
+                             const std::vector<std::string>& values) {
+  for (Child& child : children_) {
+    if (child.spec.kind != kind) continue;
+    std::vector<std::string>& arguments = child.spec.arguments;
+    for (std::size_t i = 0; i + 1 < arguments.size();) {
+      if (arguments[i] != flag) {
+        ++i;
+        continue;
+      }
+      const auto at = arguments.begin() + static_cast<std::ptrdiff_t>(i);
+      arguments.erase(at, at + 2);
+    }
+    for (const std::string& value : values) arguments.insert(arguments.end(), {flag, value});
+  }
+}
+
 absl::Time Supervisor::NextDeadline() const {
   absl::Time next = phase_ == Phase::kDraining ? drain_until_ : absl::InfiniteFuture();
   for (const Child& child : children_) {

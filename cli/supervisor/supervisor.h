@@ -61,6 +61,10 @@ class Supervisor {
   // Call it when NextDeadline has passed; calling it at any other time does no harm.
   void OnTime(absl::Time now);
 
+  // From the next start on, children of `kind` get `flag` once with each of `values` instead of as
+  // it was given.
+  void ReplaceFlag(ChildKind kind, const std::string& flag, const std::vector<std::string>& values);
+
   // When OnTime has something to do. InfiniteFuture: nothing until an event.
   [[nodiscard]] absl::Time NextDeadline() const;
 

@@ -190,6 +190,19 @@ TEST_F(SupervisorTest, StreamsThatDoNotEndAreCutOff) {
   EXPECT_THAT(host_.signals, ElementsAre(Pair(1, SIGTERM), Pair(2, SIGTERM), Pair(3, SIGTERM)));
 }
 
+TEST_F(SupervisorTest, AFlagCanBeReplacedForTheNextStart) {
+  FakeHost host;
+  Supervisor supervisor({{.name = "router",
+                          .kind = ChildKind::kRouter,
+                          .arguments = {"r", "--listen", "a:0", "--x", "--listen", "unix:b"}},
+                         {.name = "w", .arguments = {"w", "--listen", "c"}}},
+                        {}, host, [](const std::string&) {});
+  supervisor.ReplaceFlag(ChildKind::kRouter, "--listen", {"a:17", "unix:b"});
+  EXPECT_THAT(supervisor.children()[0].spec.arguments,
+              ElementsAre("r", "--x", "--listen", "a:17", "--listen", "unix:b"));
+  EXPECT_THAT(supervisor.children()[1].spec.arguments, ElementsAre("w", "--listen", "c"));
+}
+
 TEST_F(SupervisorTest, AStopDuringAPauseStartsNobody) {
   AllBecomeReady();
   supervisor_.OnExit(1, -SIGKILL, now_);

@@ -1,0 +1,274 @@
+// `sextant up`: a cluster on this host, one process for each role, kept running.
+#include <grpcpp/client_context.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "cli/commands.h"
+#include "cli/supervisor/child_processes.h"
+#include "cli/supervisor/cluster_plan.h"
+#include "cli/supervisor/cluster_progress.h"
+#include "cli/supervisor/supervisor.h"
+#include "common/base/status.h"
+#include "common/config/config.h"
+#include "common/observability/log.h"
+#include "common/rpc/channel.h"
+#include "proto/sextant/v1/admin.grpc.pb.h"
+
+namespace sextant::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr absl::Duration kStatusEvery = absl::Milliseconds(50);
+
+struct Options {
+  std::string model;
+  std::string config;
+  std::optional<std::int64_t> attention;
+  std::optional<std::int64_t> experts;
+  std::vector<std::string> listen;
+  std::string runtime_dir;
+};
+
+// A folder for unix sockets, removed at the end unless it was there before.
+class RuntimeDir {
+ public:
+  static absl::StatusOr<std::unique_ptr<RuntimeDir>> Make(const std::string& wanted) {
+    std::error_code error;
+    if (!wanted.empty()) {
+      const bool made = fs::create_directories(wanted, error);
+      if (error) {
+        return absl::UnavailableError(
+            absl::StrCat("--runtime-dir ", wanted, " cannot be made: ", error.message()));
+      }
+      return std::unique_ptr<RuntimeDir>(new RuntimeDir(fs::absolute(wanted), made));
+    }
+    std::string pattern = (fs::temp_directory_path(error) / "sextant-XXXXXX").string();
+    if (error || mkdtemp(pattern.data()) == nullptr) {
+      return absl::UnavailableError(
+          absl::StrCat("no temporary folder for sockets can be made; give --runtime-dir"));
+    }
+    return std::unique_ptr<RuntimeDir>(new RuntimeDir(pattern, true));
+  }
+  ~RuntimeDir() {
+    std::error_code error;
+    if (remove_) fs::remove_all(path_, error);
+  }
+  RuntimeDir(const RuntimeDir&) = delete;
+  RuntimeDir& operator=(const RuntimeDir&) = delete;
+
+  [[nodiscard]] std::string path() const { return path_.string(); }
+
+ private:
+  RuntimeDir(fs::path path, bool remove) : path_(std::move(path)), remove_(remove) {}
+
+  const fs::path path_;
+  const bool remove_;
+};
+
+fs::path OwnProgram() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  return error ? fs::path("sextant") : program;
+}
+
+// The bundled model of the tree that this program was built in, or of the current folder.
+absl::StatusOr<std::string> DefaultModel() {
+  for (const fs::path& root : {fs::path("."), OwnProgram().parent_path() / ".." / ".."}) {
+    std::error_code error;
+    const fs::path model = root / "models" / "demo";
+    if (fs::exists(model / "config.json", error)) return model.lexically_normal().string();
+  }
+  return absl::NotFoundError("there is no bundled model at models/demo; give --model DIR");
+}
+
+absl::Status LayOver(const std::optional<std::int64_t>& given, const char* flag,
+                     const IntRange& range, std::int64_t& value) {
+  if (!given.has_value()) return absl::OkStatus();
+  if (*given < range.min || *given > range.max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, " ", *given, ": give a number from ", range.min, " to ", range.max));
+  }
+  value = *given;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Config> MakeConfig(const Options& options) {
+  Config config;
+  if (!options.config.empty()) {
+    ASSIGN_OR_RETURN(config, ReadConfig(options.config));
+  }
+  ClusterConfig& cluster = config.cluster;
+  RETURN_IF_ERROR(
+      LayOver(options.attention, "--attention", kAttentionWorkersRange, cluster.attention_workers));
+  RETURN_IF_ERROR(
+      LayOver(options.experts, "--experts", kExpertWorkersRange, cluster.expert_workers));
+  if (!options.listen.empty()) config.router.listen = options.listen;
+  return config;
+}
+
+class LocalCluster {
+ public:
+  LocalCluster(ClusterPlan plan, const Config& config, ChildProcesses& processes)
+      : router_target_(plan.router_target),
+        config_(config),
+        processes_(processes),
+        log_("up", config.cluster.log_level),
+        supervisor_(std::move(plan.children),
+                    {.drain = absl::Seconds(config.cluster.drain_seconds)}, processes,
+                    [this](const std::string& line) { log_.Warning(line); }),
+        progress_(static_cast<int>(config.cluster.attention_workers),
+                  static_cast<int>(config.cluster.expert_workers)) {}
+
+  // Until every process is gone.
+  absl::Status Run() {
+    supervisor_.Start(absl::Now());
+    while (!supervisor_.Done()) {
+      const absl::Time wake =
+          std::min(supervisor_.NextDeadline(),
+                   serving_ || stopping_ ? absl::InfiniteFuture() : absl::Now() + kStatusEvery);
+      for (const ChildEvent& event : processes_.Wait(wake - absl::Now())) Handle(event);
+      supervisor_.OnTime(absl::Now());
+      if (!serving_ && !stopping_ && !router_targets_.empty()) AskForStatus();
+    }
+    return supervisor_.failure();
+  }
+
+ private:
+  void Handle(const ChildEvent& event) {
+    const absl::Time now = absl::Now();
+    if (const auto* ready = std::get_if<ChildReady>(&event)) {
+      supervisor_.OnReady(ready->pid, now);
+      if (ready->pid == supervisor_.children().front().pid) OnRouterReady(ready->targets);
+    } else if (const auto* exited = std::get_if<ChildExited>(&event)) {
+      supervisor_.OnExit(exited->pid, exited->status, now);
+    } else {
+      Say(stopping_ ? "stopping now" : "stopping: running streams may end; again to stop now");
+      stopping_ = true;
+      supervisor_.RequestStop(now);
+    }
+  }
+
+  void OnRouterReady(const std::vector<std::string>& targets) {
+    if (!router_targets_.empty()) return;
+    router_targets_ = targets;
+    // Its own socket, by which only the workers come, is the last one.
+    if (router_targets_.size() > 1) router_targets_.pop_back();
+    // Started again it is to be found where it was, also if the port was chosen by the system.
+    supervisor_.ReplaceFlag(ChildKind::kRouter, "--listen", targets);
+    Say(absl::StrCat("router: listens at ", absl::StrJoin(router_targets_, ", ")));
+    admin_ = v1::Admin::NewStub(OpenChannel(router_target_));
+  }
+
+  void AskForStatus() {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Milliseconds(500)));
+    v1::ClusterStatus status;
+    if (!admin_->Status(&context, v1::StatusRequest(), &status).ok()) return;
+    for (const std::string& line : progress_.Update(status)) Say(line);
+    if (!supervisor_.AllReady() || !Serves(status)) return;
+    serving_ = true;
+    SayReady(status);
+  }
+
+  void SayReady(const v1::ClusterStatus& status) const {
+    const std::string program = fs::proximate(OwnProgram()).string();
+    const std::string& target = router_targets_.front();
+    const std::string at =
+        target == RouterConfig().listen.front() ? "" : absl::StrCat(" --router ", target);
+    std::printf(
+        "ready cluster %s\n\n"
+        "Serving %s (%s, %s) after %.1f s, with %d attention and %d expert workers. Try:\n"
+        "  %s chat%s\n"
+        "  %s status%s\n"
+        "  %s bench serve%s\n"
+        "Ctrl-C or SIGTERM stops it when the running streams have ended; a second one at once.\n",
+        absl::StrJoin(router_targets_, " ").c_str(), status.model().id().c_str(),
+        status.model().dtype().c_str(), status.numeric_profile().c_str(),
+        absl::ToDoubleSeconds(absl::Now() - started_),
+        static_cast<int>(config_.cluster.attention_workers),
+        static_cast<int>(config_.cluster.expert_workers), program.c_str(), at.c_str(),
+        program.c_str(), at.c_str(), program.c_str(), at.c_str());
+    std::fflush(stdout);
+  }
+
+  static void Say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+
+  const std::string router_target_;
+  const Config& config_;
+  ChildProcesses& processes_;
+  const Logger log_;
+  const absl::Time started_ = absl::Now();
+  Supervisor supervisor_;
+  ClusterProgress progress_;
+  std::vector<std::string> router_targets_;
+  std::unique_ptr<v1::Admin::Stub> admin_;
+  bool serving_ = false;
+  bool stopping_ = false;
+};
+
+absl::Status Up(const Options& options) {
+  ASSIGN_OR_RETURN(const Config config, MakeConfig(options));
+  std::string model = options.model;
+  if (model.empty()) {
+    ASSIGN_OR_RETURN(model, DefaultModel());
+  }
+  ASSIGN_OR_RETURN(const auto runtime_dir, RuntimeDir::Make(options.runtime_dir));
+  ASSIGN_OR_RETURN(
+      ClusterPlan plan,
+      PlanCluster({.config = config,
+                   .model_dir = fs::absolute(model).lexically_normal().string(),
+                   .program_dir = OwnProgram().parent_path().string(),
+                   .runtime_dir = runtime_dir->path(),
+                   .processors = static_cast<int>(std::thread::hardware_concurrency())}));
+  // Before gRPC makes threads, which are to leave signals to this one.
+  ASSIGN_OR_RETURN(const auto processes, ChildProcesses::Open());
+  std::fprintf(stderr, "starting %d processes for %s\n", static_cast<int>(plan.children.size()),
+               model.c_str());
+  LocalCluster cluster(std::move(plan), config, *processes);
+  return cluster.Run();
+}
+
+}  // namespace
+
+void AddUpCommand(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "up", "Run a cluster on this host: a router, attention workers and expert workers");
+  command->footer(
+      "\nOne process for each, started again when it dies. When it serves, one line\n"
+      "\"ready cluster HOST:PORT\" is written to standard output, and commands to try.\n\n"
+      "  sextant up --model models/demo --experts 3\n"
+      "  sextant up --config cluster.yaml --listen 0.0.0.0:7070");
+  command
+      ->add_option("-m,--model", options->model,
+                   "Folder of the checkpoint, as downloaded [models/demo]")
+      ->type_name("DIR");
+  command->add_option("--config", options->config, "YAML file of settings (docs/configuration.md)")
+      ->type_name("FILE");
+  command->add_option("--attention", options->attention, "Attention workers [1]")->type_name("N");
+  command->add_option("--experts", options->experts, "Expert workers [2]")->type_name("N");
+  command
+      ->add_option("--listen", options->listen,
+                   "Where the router listens, port 0 for any [127.0.0.1:7070]; may be repeated")
+      ->type_name("HOST:PORT");
+  command
+      ->add_option("--runtime-dir", options->runtime_dir,
+                   "Folder of the unix sockets between the processes [a temporary one]")
+      ->type_name("DIR");
+  command->callback([options, &exit_code] { exit_code = ExitCode("up", Up(*options)); });
+}
+
+}  // namespace sextant::cli
