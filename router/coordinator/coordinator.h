@@ -1,0 +1,139 @@
+// Membership, placement and epochs of the cluster: the state machine behind Cluster.Join.
+//
+// Inputs are what streams bring and the passing of time; outputs are messages, ends of streams and
+// the directory of attention workers. Nothing blocks, nothing is kept on disk: after a restart the
+// workers say what they hold, and keep it.
+//
+// One change is under way at a time (cluster.proto has its phases). What happens meanwhile goes
+// into the next one, but for the death of a worker that the change gives experts to: then the next
+// one begins at once, under a new number. An attention worker that dies is waited for no longer.
+// While a change is prepared the one before it stays in force, so giving it up costs nothing; once
+// commit has been sent it is the one in force, whoever has heard of it, and the next builds on it.
+//
+// Order:   with equal inputs and times, equal outputs: workers go by id, experts by number.
+// Threads: one thread makes every call, and `output` is called from within.
+// Errors:  a message that makes no sense ends its stream; one that comes late (an answer for an
+//          epoch that was given up, anything from a stream that has ended) is dropped.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/concurrency/clock.h"
+#include "proto/sextant/v1/admin.pb.h"
+#include "proto/sextant/v1/cluster.pb.h"
+#include "router/coordinator/agreement.h"
+#include "router/coordinator/coordinator_config.h"
+#include "router/coordinator/coordinator_output.h"
+#include "router/coordinator/epoch_change.h"
+#include "router/coordinator/event_log.h"
+#include "router/coordinator/placement.h"
+#include "router/coordinator/worker.h"
+
+namespace sextant {
+
+class Coordinator {
+ public:
+  // `clock` and `output` outlive it.
+  Coordinator(CoordinatorConfig config, const Clock& clock, CoordinatorOutput& output);
+
+  void Opened(StreamId stream);
+  void Received(StreamId stream, const v1::WorkerMessage& message);
+  // The other side has ended it, or the connection broke.
+  void Closed(StreamId stream);
+  // A stream does not keep up with what it is sent, and is ended.
+  void Overflowed(StreamId stream);
+  // To be called several times per heartbeat interval.
+  void Tick();
+
+  // As if the worker had sent `leaving`. Errors: NotFound for an unknown worker;
+  // FailedPrecondition when it is the last expert worker that could hold experts.
+  [[nodiscard]] absl::Status Drain(const std::string& worker_id);
+
+  // All but the queue.
+  [[nodiscard]] v1::ClusterStatus Status() const;
+  // Grows with everything that Status shows, but for what each heartbeat changes.
+  [[nodiscard]] std::uint64_t changes() const { return events_.count() + quiet_changes_; }
+
+ private:
+  struct Stream {
+    absl::Time opened;
+    std::string worker_id;  // empty before its hello
+  };
+
+  // Streams and members (coordinator.cc).
+  void OnHello(StreamId stream, const v1::Hello& hello);
+  void OnMessage(Worker& worker, const v1::WorkerMessage& message);
+  void OnHeartbeat(Worker& worker, const v1::Heartbeat& beat);
+  void Leave(Worker& worker);
+  void EndStream(StreamId stream, const absl::Status& status);
+  void Remove(const std::string& worker_id, const absl::Status& status);  // ends its stream
+  void Bury(const std::string& worker_id, const std::string& how);
+  void ForgiveOwnSilence(absl::Time now);
+  void EndOverdueStreams(absl::Time now);
+  void EndSilentWorkers(absl::Time now);
+  void SayAlive(absl::Time now);
+  void UpdateDirectory();
+
+  // Epochs (coordinator_epochs.cc).
+  void Advance();
+  [[nodiscard]] bool IsChangeDue(absl::Time now) const;
+  [[nodiscard]] bool IsSettled(absl::Time now) const;
+  [[nodiscard]] bool IsFirstEpochDue(absl::Time now) const;
+  [[nodiscard]] bool HasOrphans() const;
+  [[nodiscard]] bool HasHoldersThatLeave() const;
+  [[nodiscard]] bool HasNewcomers() const;
+  [[nodiscard]] bool IsEveryHolderBack() const;
+  [[nodiscard]] std::vector<std::string> Candidates() const;
+  [[nodiscard]] bool IsHolding(const ExpertHolders& holders, const std::string& worker_id) const;
+  [[nodiscard]] ExpertHolders PreviousHolders() const;
+  void BeginChange();
+  void OnPrepared(Worker& worker, const v1::Prepared& prepared);
+  void OnCommitted(Worker& worker, std::uint64_t epoch);
+  void StartCommit();
+  void FinishChange();
+  void AbandonChange(const std::string& why);
+  void EndOverdueAnswers(absl::Time now);
+  void LetGo();
+  [[nodiscard]] bool MayGo(const Worker& worker) const;
+
+  [[nodiscard]] const char* StateOf(const Worker& worker) const;
+  [[nodiscard]] std::string Phase() const;
+
+  void Note(const std::string& text) { events_.Add(clock_.Now(), text); }
+
+  const CoordinatorConfig config_;
+  const Clock& clock_;
+  CoordinatorOutput& output_;
+
+  Agreement agreement_;
+  EventLog events_;
+  std::uint64_t quiet_changes_ = 0;  // that are no event
+  const absl::Time created_;
+
+  std::map<StreamId, Stream> streams_;
+  WorkerTable workers_;
+  std::vector<AttentionWorkerInfo> directory_;
+  absl::Time last_tick_;
+  absl::Time last_alive_;
+  absl::Time first_hello_ = absl::InfiniteFuture();
+  absl::Time last_join_ = absl::InfinitePast();     // or first heartbeat
+  absl::Time first_join_ = absl::InfiniteFuture();  // since the last change began
+
+  std::uint64_t newest_ = 0;          // the highest epoch number that anybody has heard of
+  std::uint64_t epoch_ = 0;           // in force: commit was sent
+  std::uint64_t finished_epoch_ = 0;  // the last one that was committed by all
+  ExpertHolders holders_;             // of the epoch in force
+  std::optional<EpochChange> change_;
+  absl::Time retry_at_ = absl::InfinitePast();
+  // Attention workers count as ready from an epoch above this one on.
+  std::uint64_t lost_epoch_ = 0;
+  v1::Placement returned_;  // the newest placement that workers held when they joined
+};
+
+}  // namespace sextant

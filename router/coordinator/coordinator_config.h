@@ -1,0 +1,45 @@
+// How a coordinator runs its cluster.
+#pragma once
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/base/version.h"
+#include "proto/sextant/v1/cluster.pb.h"
+
+namespace sextant {
+
+struct CoordinatorConfig {
+  std::string version = Version();
+  v1::ModelIdentity model = {};      // open parts: those of the first worker
+  std::string numeric_profile = {};  // empty: the best that the first worker has
+
+  absl::Duration heartbeat_interval = absl::Milliseconds(200);
+  absl::Duration death_after = absl::Milliseconds(900);  // of silence
+
+  // Workers that join within so short a time take part in one epoch: nobody has joined for
+  // `settle`, and nobody still builds its engine, unless that takes longer than `settle_limit`.
+  absl::Duration settle = absl::Milliseconds(300);
+  absl::Duration settle_limit = absl::Seconds(5);
+
+  // The first epoch waits until so many expert workers are there, but no longer than that.
+  int expected_expert_workers = 0;
+  absl::Duration expected_limit = absl::Seconds(30);
+
+  // After a restart of the router: the first epoch waits for the holders that the others know of.
+  absl::Duration return_limit = absl::Milliseconds(1500);
+
+  // A worker that takes longer is ended, and may join anew.
+  absl::Duration hello_limit = absl::Seconds(5);
+  absl::Duration prepare_limit = absl::Seconds(60);
+  absl::Duration commit_limit = absl::Seconds(30);
+
+  // After a worker failed to prepare: the first pause, doubled with every further failure. A worker
+  // that fails so many times in a row is ended.
+  absl::Duration retry_pause = absl::Milliseconds(200);
+  int most_failures = 3;
+
+  std::size_t most_streams = 1024;
+};
+
+}  // namespace sextant

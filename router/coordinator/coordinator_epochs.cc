@@ -1,0 +1,256 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "router/coordinator/coordinator.h"
+
+namespace sextant {
+namespace {
+
+v1::Placement PlacementOf(std::uint64_t epoch, const ExpertHolders& holders,
+                          const WorkerTable& workers) {
+  v1::Placement placement;
+  placement.set_epoch(epoch);
+  for (const auto& [id, worker] : workers) {
+    const std::vector<std::int32_t> experts = ExpertsOf(holders, id);
+    if (experts.empty()) continue;
+    v1::PlacedWorker& placed = *placement.add_expert_workers();
+    placed.set_worker_id(id);
+    *placed.mutable_endpoint() = worker.hello.endpoint();
+    placed.mutable_experts()->Add(experts.begin(), experts.end());
+  }
+  return placement;
+}
+
+}  // namespace
+
+// Everything that may have become possible by an input.
+void Coordinator::Advance() {
+  if (change_.has_value() && change_->pending.empty() &&
+      change_->phase == EpochChange::Phase::kPrepare) {
+    StartCommit();
+  }
+  if (change_.has_value() && change_->pending.empty() &&
+      change_->phase == EpochChange::Phase::kCommit) {
+    FinishChange();
+  }
+  LetGo();
+  if (!change_.has_value() && IsChangeDue(clock_.Now())) BeginChange();
+  UpdateDirectory();
+}
+
+bool Coordinator::IsChangeDue(absl::Time now) const {
+  if (now < retry_at_ || Candidates().empty()) return false;
+  if (epoch_ == 0) return IsFirstEpochDue(now);
+  if (HasOrphans() || HasHoldersThatLeave()) return true;
+  return HasNewcomers() && IsSettled(now);
+}
+
+bool Coordinator::IsSettled(absl::Time now) const {
+  if (now - first_join_ >= config_.settle_limit) return true;
+  const bool all_started = std::all_of(workers_.begin(), workers_.end(),
+                                       [](const auto& entry) { return entry.second.started; });
+  return all_started && now - last_join_ >= config_.settle;
+}
+
+bool Coordinator::IsFirstEpochDue(absl::Time now) const {
+  const auto experts = static_cast<int>(Candidates().size());
+  const absl::Duration waited = now - first_hello_;
+  if (experts < config_.expected_expert_workers && waited < config_.expected_limit) return false;
+  if (!IsEveryHolderBack() && waited < config_.return_limit) return false;
+  return IsSettled(now);
+}
+
+bool Coordinator::HasOrphans() const {
+  return std::any_of(holders_.begin(), holders_.end(), [this](const std::string& holder) {
+    const auto found = workers_.find(holder);
+    return found == workers_.end() || !found->second.started;
+  });
+}
+
+bool Coordinator::HasHoldersThatLeave() const {
+  return std::any_of(workers_.begin(), workers_.end(), [this](const auto& entry) {
+    return entry.second.leaving && IsHolding(holders_, entry.first);
+  });
+}
+
+bool Coordinator::HasNewcomers() const {
+  return std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second.started && !entry.second.leaving && !entry.second.took_part;
+  });
+}
+
+bool Coordinator::IsEveryHolderBack() const {
+  const auto& placed = returned_.expert_workers();
+  return std::all_of(placed.begin(), placed.end(), [this](const v1::PlacedWorker& holder) {
+    const auto found = workers_.find(holder.worker_id());
+    return found != workers_.end() && found->second.started;
+  });
+}
+
+std::vector<std::string> Coordinator::Candidates() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, worker] : workers_) {
+    if (worker.is_candidate()) ids.push_back(id);
+  }
+  return ids;
+}
+
+bool Coordinator::IsHolding(const ExpertHolders& holders, const std::string& worker_id) const {
+  return std::find(holders.begin(), holders.end(), worker_id) != holders.end();
+}
+
+// Where each expert is now: as the epoch in force has it, else with a worker that said when it
+// joined that it holds the expert, by the newest epoch.
+ExpertHolders Coordinator::PreviousHolders() const {
+  ExpertHolders previous = holders_;
+  std::vector<std::uint64_t> known(previous.size(), 0);
+  for (std::size_t expert = 0; expert < previous.size(); ++expert) {
+    const auto found = workers_.find(previous[expert]);
+    if (found != workers_.end() && found->second.is_candidate()) {
+      known[expert] = ~std::uint64_t{0};
+    }
+  }
+  for (const auto& [id, worker] : workers_) {
+    if (!worker.is_candidate()) continue;
+    for (const std::int32_t held : worker.held) {
+      const auto expert = static_cast<std::size_t>(held);
+      if (worker.held_epoch <= known[expert]) continue;
+      known[expert] = worker.held_epoch;
+      previous[expert] = id;
+    }
+  }
+  return previous;
+}
+
+void Coordinator::BeginChange() {
+  const absl::Time now = clock_.Now();
+  const ExpertHolders previous = PreviousHolders();
+  EpochChange& change = change_.emplace();
+  change.number = ++newest_;
+  change.holders = PlanPlacement({.workers = Candidates(), .previous = previous});
+  change.began = now;
+  change.deadline = now + config_.prepare_limit;
+  first_join_ = absl::InfiniteFuture();
+  for (auto& [id, worker] : workers_) {
+    if (worker.started) {
+      change.participants.insert(id);
+    } else {
+      first_join_ = now;
+    }
+  }
+  change.pending = change.participants;
+  Note(absl::StrCat("epoch ", change.number, ": prepare, ", CountMoves(previous, change.holders),
+                    " of ", change.holders.size(), " experts move, ", Candidates().size(),
+                    " expert workers"));
+  v1::CoordinatorMessage message;
+  *message.mutable_prepare() = PlacementOf(change.number, change.holders, workers_);
+  for (const std::string& id : change.participants) {
+    output_.Send(workers_.at(id).stream, message);
+  }
+}
+
+void Coordinator::OnPrepared(Worker& worker, const v1::Prepared& prepared) {
+  if (!change_.has_value() || change_->phase != EpochChange::Phase::kPrepare ||
+      prepared.epoch() != change_->number || !change_->pending.contains(worker.id())) {
+    return;
+  }
+  if (prepared.error().empty()) {
+    worker.failures = 0;
+    change_->pending.erase(worker.id());
+    return;
+  }
+  ++worker.failures;
+  AbandonChange(absl::StrCat(worker.id(), ": ", prepared.error()));
+  retry_at_ = clock_.Now() + config_.retry_pause * (1 << std::min(worker.failures - 1, 10));
+  if (worker.failures >= config_.most_failures) {
+    Remove(worker.id(),
+           absl::UnavailableError(absl::StrCat("could not prepare ", worker.failures,
+                                               " epochs in a row, at last: ", prepared.error())));
+  }
+}
+
+void Coordinator::OnCommitted(Worker& worker, std::uint64_t epoch) {
+  if (epoch > epoch_) return;  // it has not been told to
+  worker.committed = std::max(worker.committed, epoch);
+  if (change_.has_value() && change_->phase == EpochChange::Phase::kCommit &&
+      epoch == change_->number) {
+    change_->pending.erase(worker.id());
+  }
+}
+
+void Coordinator::StartCommit() {
+  EpochChange& change = *change_;
+  change.phase = EpochChange::Phase::kCommit;
+  change.pending = change.participants;
+  change.deadline = clock_.Now() + config_.commit_limit;
+  epoch_ = change.number;
+  holders_ = change.holders;
+  ++quiet_changes_;
+  v1::CoordinatorMessage message;
+  message.mutable_commit()->set_epoch(epoch_);
+  for (const std::string& id : change.participants) {
+    Worker& worker = workers_.at(id);
+    worker.took_part = true;
+    output_.Send(worker.stream, message);
+  }
+}
+
+void Coordinator::FinishChange() {
+  v1::CoordinatorMessage message;
+  message.mutable_retire()->set_epoch(epoch_);
+  for (const std::string& id : change_->participants) {
+    Worker& worker = workers_.at(id);
+    if (!worker.is_expert()) continue;
+    worker.held.clear();
+    output_.Send(worker.stream, message);
+  }
+  Note(absl::StrCat(
+      "epoch ", epoch_, ": committed by all after ",
+      absl::FormatDuration(absl::Trunc(clock_.Now() - change_->began, absl::Microseconds(100)))));
+  finished_epoch_ = epoch_;
+  change_.reset();
+}
+
+void Coordinator::AbandonChange(const std::string& why) {
+  Note(absl::StrCat("epoch ", change_->number, ": given up in ",
+                    change_->phase == EpochChange::Phase::kPrepare ? "prepare" : "commit", ": ",
+                    why));
+  change_.reset();
+}
+
+void Coordinator::EndOverdueAnswers(absl::Time now) {
+  if (!change_.has_value() || now <= change_->deadline) return;
+  const bool preparing = change_->phase == EpochChange::Phase::kPrepare;
+  const absl::Status status = absl::AbortedError(absl::StrCat(
+      "did not ", preparing ? "prepare" : "commit", " epoch ", change_->number, " within ",
+      absl::FormatDuration(preparing ? config_.prepare_limit : config_.commit_limit)));
+  const std::set<std::string> overdue = change_->pending;
+  for (const std::string& id : overdue) Remove(id, status);
+}
+
+// Says goodbye to those that may go.
+void Coordinator::LetGo() {
+  std::vector<std::string> free;
+  for (const auto& [id, worker] : workers_) {
+    if (worker.leaving && MayGo(worker)) free.push_back(id);
+  }
+  for (const std::string& id : free) {
+    const StreamId stream = workers_.at(id).stream;
+    v1::CoordinatorMessage message;
+    message.mutable_goodbye()->set_reason("drained");
+    output_.Send(stream, message);
+    EndStream(stream, absl::OkStatus());
+    Bury(id, "drained");
+  }
+}
+
+bool Coordinator::MayGo(const Worker& worker) const {
+  if (!worker.is_expert()) return !worker.started || worker.idle_beats >= 2;
+  if (change_.has_value()) return false;
+  if (Candidates().empty()) return true;  // nobody can take over
+  // While somebody has not heard of the epoch in force, the one before it is still used.
+  return finished_epoch_ == epoch_ && !IsHolding(holders_, worker.id());
+}
+
+}  // namespace sextant

@@ -1,0 +1,27 @@
+// What the coordinator does to the world outside.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "proto/sextant/v1/cluster.pb.h"
+#include "router/coordinator/attention_directory.h"
+
+namespace sextant {
+
+// One stream of Cluster.Join, numbered in the order in which they were opened.
+using StreamId = std::uint64_t;
+
+// The coordinator calls these in the middle of its own work: they must not call it back.
+class CoordinatorOutput {
+ public:
+  virtual ~CoordinatorOutput() = default;
+
+  virtual void Send(StreamId stream, const v1::CoordinatorMessage& message) = 0;
+  // After everything that was sent; nothing is sent or heard on it any more.
+  virtual void End(StreamId stream, const absl::Status& status) = 0;
+  virtual void SetDirectory(const std::vector<AttentionWorkerInfo>& workers) = 0;
+};
+
+}  // namespace sextant

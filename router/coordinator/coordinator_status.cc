@@ -1,0 +1,61 @@
+#include <algorithm>
+
+#include "router/coordinator/coordinator.h"
+
+namespace sextant {
+
+v1::ClusterStatus Coordinator::Status() const {
+  const absl::Time now = clock_.Now();
+  v1::ClusterStatus status;
+  status.set_version(config_.version);
+  *status.mutable_model() = agreement_.model();
+  status.set_numeric_profile(agreement_.numeric_profile());
+  status.set_epoch(epoch_);
+  status.set_phase(Phase());
+  for (const v1::Role role : {v1::ROLE_ATTENTION, v1::ROLE_EXPERT}) {
+    for (const auto& [id, worker] : workers_) {
+      if (worker.hello.role() != role) continue;
+      v1::WorkerStatus& shown = *status.add_workers();
+      const v1::Endpoint& endpoint = worker.hello.endpoint();
+      const std::vector<std::int32_t> experts = ExpertsOf(holders_, id);
+      shown.set_worker_id(id);
+      shown.set_role(role);
+      shown.set_target(endpoint.unix_target().empty() ? endpoint.tcp_target()
+                                                      : endpoint.unix_target());
+      shown.set_state(StateOf(worker));
+      shown.set_epoch(worker.committed);
+      shown.mutable_experts()->Add(experts.begin(), experts.end());
+      shown.set_cache_blocks(worker.hello.cache_blocks());
+      shown.set_free_blocks(worker.beat.free_blocks());
+      shown.set_running(worker.beat.running());
+      shown.set_waiting(worker.beat.waiting());
+      shown.set_tokens_per_second(worker.beat.tokens_per_second());
+      shown.set_silent_seconds(absl::ToDoubleSeconds(now - worker.last_heard));
+      shown.set_pid(worker.hello.pid());
+      shown.set_admin_target(worker.hello.admin_target());
+    }
+  }
+  const auto covered =
+      std::count_if(holders_.begin(), holders_.end(),
+                    [this](const std::string& holder) { return workers_.contains(holder); });
+  status.set_experts_covered(static_cast<std::int32_t>(covered));
+  status.set_uptime_seconds(absl::ToDoubleSeconds(now - created_));
+  for (const std::string& line : events_.lines()) status.add_events(line);
+  return status;
+}
+
+const char* Coordinator::StateOf(const Worker& worker) const {
+  if (worker.leaving) return "leaving";
+  if (!worker.started || worker.committed == 0) return "joining";
+  const absl::Duration silence = clock_.Now() - worker.last_heard;
+  return silence > 2.5 * config_.heartbeat_interval ? "silent" : "ready";
+}
+
+std::string Coordinator::Phase() const {
+  if (change_.has_value()) {
+    return change_->phase == EpochChange::Phase::kPrepare ? "prepare" : "commit";
+  }
+  return directory_.empty() ? "waiting for workers" : "steady";
+}
+
+}  // namespace sextant

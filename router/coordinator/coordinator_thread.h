@@ -1,0 +1,88 @@
+// The coordinator on a thread of its own, fed by a bounded queue.
+//
+//   CoordinatorThread coordinator(config, queue_status);
+//   coordinator.Subscribe(listener);   // before Start
+//   coordinator.Start();
+//   ... streams call Open, Receive, Close ...
+//   coordinator.Stop();                // before the listener's owner goes
+//
+// Threads:   any thread calls Open, Receive, Close and Drain; none of them blocks. A stream's own
+//            calls must come in order. CoordinatorStream's functions are called by the
+//            coordinator's thread, must not block, and may still be called while Close is called by
+//            another thread, so a stream shares the ownership of itself.
+// Errors:    Receive is false when the queue is full or the thread has stopped: end the stream.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "common/base/mutex.h"
+#include "common/concurrency/bounded_queue.h"
+#include "router/coordinator/coordinator.h"
+#include "router/coordinator/status_board.h"
+
+namespace sextant {
+
+// The way back to one worker.
+class CoordinatorStream {
+ public:
+  virtual ~CoordinatorStream() = default;
+
+  // False when too much is waiting to be sent.
+  virtual bool Send(const v1::CoordinatorMessage& message) = 0;
+  virtual void End(const absl::Status& status) = 0;
+};
+
+class CoordinatorThread final : public AttentionDirectory {
+ public:
+  // `queue_status` fills that part of the status; called by the coordinator's thread.
+  CoordinatorThread(CoordinatorConfig config, std::function<v1::QueueStatus()> queue_status);
+  ~CoordinatorThread() override;
+
+  void Subscribe(std::function<void(const std::vector<AttentionWorkerInfo>&)> listener) override;
+  void Start();
+  // Ends every stream with UNAVAILABLE, so that workers look for the next router.
+  void Stop();
+
+  [[nodiscard]] StreamId Open(std::shared_ptr<CoordinatorStream> stream);
+  [[nodiscard]] bool Receive(StreamId stream, v1::WorkerMessage message);
+  void Close(StreamId stream);
+  // `done` is called by the coordinator's thread; Unavailable at once when it takes no more.
+  void Drain(std::string worker_id, std::function<void(const absl::Status&)> done);
+
+  [[nodiscard]] StatusBoard& board() { return board_; }
+
+ private:
+  class Output;
+  using Work = std::function<void()>;
+
+  void Run();
+  bool Push(Work work);
+  void CloseMissed();
+  void PublishIfDue();
+
+  const std::function<v1::QueueStatus()> queue_status_;
+  RealClock clock_;
+  std::unique_ptr<Output> output_;
+  Coordinator coordinator_;  // the thread's
+  StatusBoard board_;
+  BoundedQueue<Work> work_;
+  std::atomic<StreamId> streams_{0};
+  std::thread thread_;
+
+  Mutex mutex_;
+  // Streams whose end found the queue full: it must not be lost.
+  std::vector<StreamId> closed_ ABSL_GUARDED_BY(mutex_);
+
+  // The thread's.
+  std::uint64_t published_changes_ = 0;
+  absl::Time published_at_ = absl::InfinitePast();
+};
+
+}  // namespace sextant

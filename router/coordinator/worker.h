@@ -1,0 +1,38 @@
+// A member of the cluster as the coordinator knows it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "proto/sextant/v1/cluster.pb.h"
+#include "router/coordinator/coordinator_output.h"
+
+namespace sextant {
+
+struct Worker {
+  StreamId stream = 0;
+  v1::Hello hello;
+  v1::Heartbeat beat;  // the last one
+  absl::Time last_heard;
+  bool started = false;  // it has sent a heartbeat, so it takes part in epochs
+  bool leaving = false;
+  int idle_beats = 0;           // in a row, without a sequence, while leaving
+  bool took_part = false;       // in an epoch: it has been told to commit
+  std::uint64_t committed = 0;  // since it joined this coordinator
+  int failures = 0;             // to prepare, in a row
+  // What it held when it joined, and has not been told to drop since.
+  std::uint64_t held_epoch = 0;
+  std::vector<std::int32_t> held;
+
+  [[nodiscard]] bool is_expert() const { return hello.role() == v1::ROLE_EXPERT; }
+  [[nodiscard]] const std::string& id() const { return hello.worker_id(); }
+  // May be given experts.
+  [[nodiscard]] bool is_candidate() const { return is_expert() && started && !leaving; }
+};
+
+using WorkerTable = std::map<std::string, Worker>;  // by id
+
+}  // namespace sextant

@@ -1,0 +1,374 @@
+#include "tests/unit/router/coordinator/simulated_cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sextant {
+
+SimulatedCluster::SimulatedCluster(CoordinatorConfig config) : config_(std::move(config)) {
+  config_.version = kTestVersion;
+  coordinator_ = std::make_unique<Coordinator>(config_, clock, *this);
+}
+
+SimulatedWorker& SimulatedCluster::Add(v1::Hello hello) {
+  const std::string id = hello.worker_id();
+  SimulatedWorker& worker = workers_[id];
+  worker = SimulatedWorker();
+  worker.hello = std::move(hello);
+  Dial(worker);
+  return worker;
+}
+
+void SimulatedCluster::Dial(SimulatedWorker& worker) {
+  worker.stream = ++streams_;
+  open_[worker.stream].worker_id = worker.hello.worker_id();
+  coordinator_->Opened(worker.stream);
+  v1::WorkerMessage message;
+  v1::Hello& hello = *message.mutable_hello();
+  hello = worker.hello;
+  if (worker.committed.epoch() != 0) *hello.mutable_holding() = worker.committed;
+  hello.set_newest_epoch(worker.newest);
+  worker.outbox.push_back(message);
+}
+
+void SimulatedCluster::Kill(SimulatedWorker& worker) {
+  if (worker.stream != 0) broken_.push_back(worker.stream);
+  workers_.erase(std::string(worker.hello.worker_id()));
+}
+
+void SimulatedCluster::Leave(SimulatedWorker& worker) {
+  worker.leaving = true;
+  v1::WorkerMessage message;
+  message.mutable_leaving();
+  Answer(worker, message);
+}
+
+void SimulatedCluster::RestartRouter() {
+  open_.clear();
+  broken_.clear();
+  sent_.clear();
+  directory_.clear();
+  newest_told_ = 0;
+  newest_prepare_ = 0;
+  epochs_begun_ = 0;
+  for (auto& [id, worker] : workers_) LoseStream(worker);
+  coordinator_ = std::make_unique<Coordinator>(config_, clock, *this);
+}
+
+bool SimulatedCluster::DeliverToWorker(SimulatedWorker& worker) {
+  if (worker.frozen || worker.stream == 0) return false;
+  if (!worker.inbox.empty()) {
+    const v1::CoordinatorMessage message = std::move(worker.inbox.front());
+    worker.inbox.pop_front();
+    Obey(worker, message);
+    return true;
+  }
+  if (!worker.end.has_value()) return false;
+  const absl::Status status = *worker.end;
+  LoseStream(worker);
+  const bool refused = status.code() == absl::StatusCode::kFailedPrecondition ||
+                       status.code() == absl::StatusCode::kInvalidArgument;
+  if (status.ok() || refused) worker.over = status;
+  return true;
+}
+
+bool SimulatedCluster::DeliverToCoordinator(SimulatedWorker& worker) {
+  if (worker.frozen || worker.stream == 0 || worker.outbox.empty()) return false;
+  const v1::WorkerMessage message = std::move(worker.outbox.front());
+  worker.outbox.pop_front();
+  if (sent_.size() < 1000) sent_.emplace_back(worker.stream, message);
+  Tell(worker.stream, message);
+  return true;
+}
+
+void SimulatedCluster::DeliverAgain(std::size_t which) {
+  const auto [stream, message] = sent_.at(which);
+  // A second hello on an open stream is a fault of its own, not a late message.
+  if (message.has_hello() && open_.contains(stream)) return;
+  coordinator_->Received(stream, message);
+}
+
+void SimulatedCluster::Tell(StreamId stream, const v1::WorkerMessage& message) {
+  if (const auto found = open_.find(stream); found != open_.end()) {
+    OpenStream& open = found->second;
+    if (message.has_hello()) newest_told_ = std::max(newest_told_, message.hello().newest_epoch());
+    if (message.has_prepared() && message.prepared().error().empty()) {
+      open.heard_prepared = message.prepared().epoch();
+    }
+    if (message.has_committed()) open.heard_committed = message.committed().epoch();
+  }
+  coordinator_->Received(stream, message);
+}
+
+bool SimulatedCluster::HearOfEnds() {
+  if (broken_.empty()) return false;
+  const StreamId stream = broken_.front();
+  broken_.erase(broken_.begin());
+  open_.erase(stream);
+  coordinator_->Closed(stream);
+  return true;
+}
+
+void SimulatedCluster::DeliverEverything() {
+  bool any = true;
+  while (any) {
+    any = HearOfEnds();
+    std::vector<std::string> ids;
+    for (const auto& [id, worker] : workers_) ids.push_back(id);
+    for (const std::string& id : ids) {
+      SimulatedWorker& worker = workers_.at(id);
+      while (DeliverToCoordinator(worker)) any = true;
+      while (DeliverToWorker(worker)) any = true;
+    }
+  }
+}
+
+void SimulatedCluster::Pass(absl::Duration duration) {
+  clock.Advance(duration);
+  for (auto& [id, worker] : workers_) {
+    if (!worker.welcomed || worker.frozen || worker.starting) continue;
+    if (clock.Now() < worker.next_beat) continue;
+    worker.next_beat = clock.Now() + config_.heartbeat_interval;
+    v1::WorkerMessage message;
+    message.mutable_heartbeat()->set_epoch(worker.committed.epoch());
+    message.mutable_heartbeat()->set_running(worker.running);
+    worker.outbox.push_back(message);
+  }
+  coordinator_->Tick();
+}
+
+void SimulatedCluster::Run(absl::Duration duration) {
+  const absl::Time end = clock.Now() + duration;
+  DeliverEverything();
+  while (clock.Now() < end) {
+    Pass(absl::Milliseconds(50));
+    for (auto& [id, worker] : workers_) {
+      if (worker.stream == 0 && !worker.frozen && !worker.over.has_value()) Dial(worker);
+    }
+    DeliverEverything();
+  }
+}
+
+void SimulatedCluster::Obey(SimulatedWorker& worker, const v1::CoordinatorMessage& message) {
+  v1::WorkerMessage answer;
+  if (message.has_welcome()) {
+    worker.welcomed = true;
+    worker.next_beat = clock.Now();
+    if (worker.leaving) {
+      answer.mutable_leaving();
+      Answer(worker, answer);
+    }
+  } else if (message.has_prepare()) {
+    const v1::Placement& placement = message.prepare();
+    worker.newest = std::max(worker.newest, placement.epoch());
+    answer.mutable_prepared()->set_epoch(placement.epoch());
+    if (worker.fails_to_prepare) {
+      answer.mutable_prepared()->set_error("no memory left");
+    } else {
+      worker.prepared = placement;
+      for (const v1::PlacedWorker& placed : placement.expert_workers()) {
+        if (placed.worker_id() != worker.hello.worker_id()) continue;
+        worker.held.insert(placed.experts().begin(), placed.experts().end());
+      }
+    }
+    Answer(worker, answer);
+  } else if (message.has_commit()) {
+    const std::uint64_t epoch = message.commit().epoch();
+    if (!worker.prepared.has_value() || worker.prepared->epoch() != epoch) {
+      Violation(absl::StrCat(worker.hello.worker_id(), " told to commit ", epoch,
+                             " which it has not prepared last"));
+      return;
+    }
+    worker.committed = *std::exchange(worker.prepared, std::nullopt);
+    worker.committed_on_this_stream = true;
+    answer.mutable_committed()->set_epoch(epoch);
+    Answer(worker, answer);
+  } else if (message.has_retire()) {
+    if (message.retire().epoch() != worker.committed.epoch()) {
+      Violation(absl::StrCat(worker.hello.worker_id(), " told to retire ", message.retire().epoch(),
+                             " and has committed ", worker.committed.epoch()));
+    }
+    worker.held.clear();
+    for (const v1::PlacedWorker& placed : worker.committed.expert_workers()) {
+      if (placed.worker_id() != worker.hello.worker_id()) continue;
+      worker.held.insert(placed.experts().begin(), placed.experts().end());
+    }
+    CheckReach(worker, "after retire");
+  }
+}
+
+void SimulatedCluster::LoseStream(SimulatedWorker& worker) {
+  worker.stream = 0;
+  worker.welcomed = false;
+  worker.committed_on_this_stream = false;
+  worker.inbox.clear();
+  worker.outbox.clear();
+  worker.end.reset();
+}
+
+void SimulatedCluster::Answer(SimulatedWorker& worker, v1::WorkerMessage message) {
+  worker.outbox.push_back(std::move(message));
+}
+
+SimulatedWorker* SimulatedCluster::WorkerOf(StreamId stream) {
+  for (auto& [id, worker] : workers_) {
+    if (worker.stream == stream) return &worker;
+  }
+  return nullptr;
+}
+
+void SimulatedCluster::Send(StreamId stream, const v1::CoordinatorMessage& message) {
+  const auto found = open_.find(stream);
+  if (found == open_.end()) {
+    Violation(absl::StrCat("sent on stream ", stream, ", which has ended"));
+    return;
+  }
+  if (message.has_prepare()) {
+    CheckPrepare(message.prepare());
+    found->second.told_prepare = message.prepare().epoch();
+  } else if (message.has_commit()) {
+    CheckCommit(message.commit().epoch());
+    found->second.told_commit = message.commit().epoch();
+  } else if (message.has_retire()) {
+    CheckRetire(message.retire().epoch());
+    ++retires_sent_;
+  } else if (message.has_goodbye()) {
+    SimulatedWorker* worker = WorkerOf(stream);
+    const v1::ClusterStatus status = Status();
+    const bool others = std::any_of(
+        status.workers().begin(), status.workers().end(), [](const v1::WorkerStatus& other) {
+          return other.role() == v1::ROLE_EXPERT &&
+                 (other.state() == "ready" || other.state() == "silent");
+        });
+    if (worker != nullptr && worker->is_expert() && others) {
+      worker->held.clear();
+      CheckReach(*worker, "with goodbye");
+    }
+  }
+  if (SimulatedWorker* worker = WorkerOf(stream)) worker->inbox.push_back(message);
+}
+
+void SimulatedCluster::End(StreamId stream, const absl::Status& status) {
+  if (open_.erase(stream) == 0) {
+    Violation(absl::StrCat("ended stream ", stream, ", which has ended"));
+  }
+  if (SimulatedWorker* worker = WorkerOf(stream)) worker->end = status;
+}
+
+void SimulatedCluster::SetDirectory(const std::vector<AttentionWorkerInfo>& workers) {
+  directory_.clear();
+  for (const AttentionWorkerInfo& worker : workers) directory_.push_back(worker.worker_id);
+}
+
+void SimulatedCluster::CheckPrepare(const v1::Placement& placement) {
+  if (placement.epoch() == newest_prepare_) return;  // to another worker, checked before
+  if (placement.epoch() <= std::max(newest_prepare_, newest_told_)) {
+    Violation(absl::StrCat("epoch ", placement.epoch(), " after ", newest_prepare_));
+  }
+  newest_prepare_ = placement.epoch();
+  ++epochs_begun_;
+  std::vector<int> holders(static_cast<std::size_t>(num_experts), 0);
+  for (const v1::PlacedWorker& placed : placement.expert_workers()) {
+    const bool there = std::any_of(open_.begin(), open_.end(), [&](const auto& entry) {
+      return entry.second.worker_id == placed.worker_id();
+    });
+    if (!there) Violation(absl::StrCat("experts placed on ", placed.worker_id(), ", who is gone"));
+    for (const int expert : placed.experts()) ++holders[static_cast<std::size_t>(expert)];
+  }
+  for (const int count : holders) {
+    if (count != 1) Violation(absl::StrCat("an expert has ", count, " holders"));
+  }
+}
+
+void SimulatedCluster::CheckCommit(std::uint64_t epoch) {
+  for (const auto& [stream, open] : open_) {
+    if (open.told_prepare == epoch && open.heard_prepared != epoch) {
+      Violation(absl::StrCat("commit ", epoch, " before ", open.worker_id, " has prepared"));
+    }
+  }
+}
+
+void SimulatedCluster::CheckRetire(std::uint64_t epoch) {
+  for (const auto& [stream, open] : open_) {
+    if (open.told_commit == 0 || open.worker_id.front() != 'a') continue;
+    if (open.told_commit != epoch || open.heard_committed != epoch) {
+      Violation(absl::StrCat("retire ", epoch, " while ", open.worker_id, " uses ",
+                             open.heard_committed));
+    }
+  }
+}
+
+// What attention workers that are members reach this worker for must be held by it.
+void SimulatedCluster::CheckReach(const SimulatedWorker& expert_worker, const char* when) {
+  for (const auto& [id, worker] : workers_) {
+    if (worker.is_expert() || !worker.committed_on_this_stream || !open_.contains(worker.stream)) {
+      continue;
+    }
+    for (const v1::PlacedWorker& placed : worker.committed.expert_workers()) {
+      if (placed.worker_id() != expert_worker.hello.worker_id()) continue;
+      for (const int expert : placed.experts()) {
+        if (expert_worker.held.contains(expert)) continue;
+        Violation(absl::StrCat(when, ", ", placed.worker_id(), " lacks expert ", expert, " that ",
+                               id, " reaches it for in epoch ", worker.committed.epoch()));
+      }
+    }
+  }
+}
+
+void SimulatedCluster::CheckSteady() {
+  const v1::ClusterStatus status = Status();
+  std::vector<std::string> attention;
+  int experts = 0;
+  for (const auto& [id, worker] : workers_) {
+    if (worker.over.has_value()) continue;
+    if (worker.is_expert()) ++experts;
+    if (!worker.is_expert()) attention.push_back(id);
+  }
+  if (experts == 0) {
+    if (!directory_.empty()) Violation("attention workers are ready without an expert worker");
+    return;
+  }
+  if (directory_ != attention) Violation("not every attention worker is ready in the end");
+  if (status.experts_covered() != num_experts)
+    Violation("not every expert has a holder in the end");
+  if (status.phase() != (attention.empty() ? "waiting for workers" : "steady")) {
+    Violation(absl::StrCat("the phase is ", status.phase(), " in the end"));
+  }
+  std::vector<int> holders(static_cast<std::size_t>(num_experts), 0);
+  for (const v1::WorkerStatus& shown : status.workers()) {
+    const auto found = workers_.find(shown.worker_id());
+    if (found == workers_.end()) {
+      Violation(absl::StrCat(shown.worker_id(), " is dead and still a member"));
+      continue;
+    }
+    const SimulatedWorker& worker = found->second;
+    if (shown.state() != "ready") {
+      Violation(absl::StrCat(shown.worker_id(), " is ", shown.state(), " in the end"));
+    }
+    if (worker.committed.epoch() != status.epoch()) {
+      Violation(absl::StrCat(shown.worker_id(), " is in epoch ", worker.committed.epoch(),
+                             " in the end, and not in ", status.epoch()));
+    }
+    if (!worker.is_expert()) continue;
+    const std::set<int> placed(shown.experts().begin(), shown.experts().end());
+    if (worker.held != placed) {
+      Violation(absl::StrCat(shown.worker_id(), " does not hold what is placed on it"));
+    }
+    for (const int expert : placed) ++holders[static_cast<std::size_t>(expert)];
+    const auto count = static_cast<int>(placed.size());
+    if (count < num_experts / experts || count > (num_experts + experts - 1) / experts) {
+      Violation(absl::StrCat(shown.worker_id(), " holds ", count, " experts in the end"));
+    }
+  }
+  for (const int count : holders) {
+    if (count != 1) Violation(absl::StrCat("an expert has ", count, " holders in the end"));
+  }
+}
+
+void SimulatedCluster::Violation(const std::string& what) {
+  if (violations_.size() < 20) violations_.push_back(what);
+}
+
+}  // namespace sextant

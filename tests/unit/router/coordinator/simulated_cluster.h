@@ -1,0 +1,145 @@
+// A coordinator with simulated workers: messages in both directions wait until the test delivers
+// them, time passes when the test says so, and what must never happen is checked all along.
+//
+// Invariants, each checked whenever the coordinator sends something or a worker obeys:
+//   - nothing is sent on a stream that has ended
+//   - epoch numbers ascend, above everything that a worker has told of
+//   - a placement gives every expert to exactly one expert worker that is there
+//   - commit comes when every worker that was told to prepare has done so or is gone
+//   - retire comes when every attention worker that was told to commit has done so or is gone, and
+//     none uses an older epoch
+//   - no expert worker drops, or is let go with, an expert that an attention worker reaches it for
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "router/coordinator/coordinator.h"
+#include "tests/support/manual_clock.h"
+#include "tests/unit/router/coordinator/hellos.h"
+
+namespace sextant {
+
+// What one process of a worker knows; obeys as common/membership does.
+struct SimulatedWorker {
+  v1::Hello hello;
+  bool alive = true;
+  bool frozen = false;    // takes nothing, sends nothing
+  bool starting = false;  // still builds its engine: no heartbeats
+  bool leaving = false;
+  bool fails_to_prepare = false;
+  std::int64_t running = 0;
+
+  StreamId stream = 0;  // 0: it has none
+  bool welcomed = false;
+  std::deque<v1::CoordinatorMessage> inbox;
+  std::optional<absl::Status> end;  // of the stream, after the inbox
+  std::deque<v1::WorkerMessage> outbox;
+  absl::Time next_beat;
+
+  std::optional<v1::Placement> prepared;
+  v1::Placement committed;
+  bool committed_on_this_stream = false;
+  std::set<int> held;
+  std::uint64_t newest = 0;
+  std::optional<absl::Status> over;  // refused, or goodbye (OK)
+
+  [[nodiscard]] bool is_expert() const { return hello.role() == v1::ROLE_EXPERT; }
+};
+
+class SimulatedCluster final : public CoordinatorOutput {
+ public:
+  explicit SimulatedCluster(CoordinatorConfig config);
+
+  // A worker that dials at once. Its heartbeats begin with its welcome unless it is `starting`.
+  SimulatedWorker& Add(v1::Hello hello);
+  SimulatedWorker& AddExpert(const std::string& id) { return Add(ExpertHello(id, num_experts)); }
+  SimulatedWorker& AddAttention(const std::string& id) {
+    return Add(AttentionHello(id, num_experts));
+  }
+  void Dial(SimulatedWorker& worker);  // after it has lost its stream
+  // The process is gone; the coordinator learns it when HearOfEnds delivers that.
+  void Kill(SimulatedWorker& worker);
+  void Leave(SimulatedWorker& worker);
+  void RestartRouter();
+
+  // One message, if there is one and the worker is not frozen; whether there was.
+  bool DeliverToWorker(SimulatedWorker& worker);
+  bool DeliverToCoordinator(SimulatedWorker& worker);
+  // An old message once more, on the stream where it was sent: a late or a doubled one.
+  void DeliverAgain(std::size_t which);
+  bool HearOfEnds();
+  void DeliverEverything();
+
+  // Lets time pass: due heartbeats are put into outboxes, then the coordinator's clock ticks.
+  void Pass(absl::Duration duration);
+  // Time with everything delivered at once, and lost streams dialled again.
+  void Run(absl::Duration duration);
+
+  [[nodiscard]] SimulatedWorker& worker(const std::string& id) { return workers_.at(id); }
+  [[nodiscard]] std::map<std::string, SimulatedWorker>& workers() { return workers_; }
+  [[nodiscard]] Coordinator& coordinator() { return *coordinator_; }
+  [[nodiscard]] v1::ClusterStatus Status() const { return coordinator_->Status(); }
+  [[nodiscard]] std::vector<std::string> directory() const { return directory_; }
+  [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+  [[nodiscard]] std::size_t sent_count() const { return sent_.size(); }
+  // Epochs that were prepared since the router started.
+  [[nodiscard]] int epochs_begun() const { return epochs_begun_; }
+  [[nodiscard]] int retires_sent() const { return retires_sent_; }
+
+  // After faults are over and time has passed: everybody who lives is ready, in one epoch that is
+  // balanced over the expert workers. Adds to violations().
+  void CheckSteady();
+
+  int num_experts = 8;
+  ManualClock clock;
+
+ private:
+  void Send(StreamId stream, const v1::CoordinatorMessage& message) override;
+  void End(StreamId stream, const absl::Status& status) override;
+  void SetDirectory(const std::vector<AttentionWorkerInfo>& workers) override;
+
+  void Obey(SimulatedWorker& worker, const v1::CoordinatorMessage& message);
+  void LoseStream(SimulatedWorker& worker);
+  void Answer(SimulatedWorker& worker, v1::WorkerMessage message);
+  void Tell(StreamId stream, const v1::WorkerMessage& message);
+
+  void CheckPrepare(const v1::Placement& placement);
+  void CheckCommit(std::uint64_t epoch);
+  void CheckRetire(std::uint64_t epoch);
+  void CheckReach(const SimulatedWorker& expert_worker, const char* when);
+  void Violation(const std::string& what);
+  [[nodiscard]] SimulatedWorker* WorkerOf(StreamId stream);
+
+  CoordinatorConfig config_;
+  std::unique_ptr<Coordinator> coordinator_;
+  std::map<std::string, SimulatedWorker> workers_;
+  StreamId streams_ = 0;
+
+  // What the coordinator knows as open streams, and what was said on them.
+  struct OpenStream {
+    std::string worker_id;
+    std::uint64_t told_prepare = 0;
+    std::uint64_t heard_prepared = 0;
+    std::uint64_t told_commit = 0;
+    std::uint64_t heard_committed = 0;
+  };
+  std::map<StreamId, OpenStream> open_;
+  std::vector<StreamId> broken_;  // the coordinator has not heard of it yet
+  std::vector<std::pair<StreamId, v1::WorkerMessage>> sent_;
+
+  std::vector<std::string> directory_;
+  std::vector<std::string> violations_;
+  std::uint64_t newest_told_ = 0;
+  std::uint64_t newest_prepare_ = 0;
+  int epochs_begun_ = 0;
+  int retires_sent_ = 0;
+};
+
+}  // namespace sextant
