@@ -59,7 +59,7 @@ class GrpcExchange final : public Exchange {
     Precision precision = Precision::kBf16;
     std::string own_host_id;  // HostId(): workers with the same one are reached by unix socket
     absl::Duration dispatch_patience = absl::Seconds(10);
-    absl::Duration connect_timeout = absl::Seconds(5);  // of Prepare
+    absl::Duration connect_timeout = absl::Seconds(1);  // of Prepare
   };
 
   explicit GrpcExchange(Options options);
@@ -72,8 +72,9 @@ class GrpcExchange final : public Exchange {
   //         worker that cannot be reached.
   [[nodiscard]] absl::Status Prepare(const v1::Placement& placement);
 
-  // From the next dispatch on, and for rows that have to be sent again, `epoch` counts. Returns at
-  // once; an epoch that was not prepared, or is not newer than the committed one, changes nothing.
+  // When it returns, no row is sent by an older placement any more; it waits for nothing but rows
+  // that are being sent. An epoch that was not prepared, or is not newer than the committed one,
+  // changes nothing.
   void Commit(std::uint64_t epoch);
 
   // The committed epoch; 0 before the first.
