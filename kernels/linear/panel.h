@@ -1,7 +1,10 @@
 // The inner kernels of the matrix products: rows packed into tiles, times one panel of weights.
 //
-// A panel is a few adjacent weight rows. The first tile reads it in place and keeps an expanded
-// copy, which the other tiles find in the L1 cache; meanwhile the next panel is fetched. One vector
+// A panel is a few weight rows. Where there are many rows of x they are adjacent: the first tile
+// reads the panel in place and keeps an expanded copy, which the other tiles find in the L1 cache;
+// meanwhile the next panel is fetched. Where there is one tile the rows of a panel lie far apart,
+// and the next panel has the rows after them: a few long streams, which the processor fetches by
+// itself, and better than adjacent rows whose lines fall on the same sets of its caches. One vector
 // of partial sums per output runs over K in ascending steps, and one fixed tree adds its lanes: the
 // order of a row's arithmetic knows nothing of the rows beside it.
 //
@@ -26,6 +29,11 @@ struct PanelShape {
   int block_values;
 };
 
+// Sums that a tile keeps, in floats: they fill whole vectors, of 16 at most.
+constexpr std::int64_t KeptPerTile(const PanelShape& shape) {
+  return (shape.tile_rows * shape.panel_rows + 15) / 16 * 16;
+}
+
 enum class PanelFinish : std::uint8_t {
   kStore,  // y[row, n] = sum
   kKeep,   // the workspace keeps the sums: gate values
@@ -44,22 +52,24 @@ struct PackedTarget {
 struct PanelWorkspace {
   void* panel;    // the expanded panel, one block of K
   void* partial;  // partial sums between blocks of K
-  float* kept;    // sums of kKeep
+  float* kept;    // sums of kKeep: KeptPerTile floats per tile and panel
 };
 
 struct PanelJob {
   const void* rows;          // packed, from the first row of a tile on
   std::int64_t row_count;    // >= 1
   std::int64_t cols;         // K >= 1
-  const char* weights;       // the panel's first row; rows follow each other without a gap
+  const char* weights;       // the panel's first row
   std::int64_t weight_rows;  // 1 .. panel_rows
-  bool weights_are_f32;      // else bf16
-  bool round;                // round every result to bf16
+  std::int64_t row_stride;   // weight rows, and outputs, from one row of the panel to the next
+  std::int64_t panels;   // so many: each begins one weight row, and output, after the one before
+  bool weights_are_f32;  // else bf16
+  bool round;            // round every result to bf16
   PanelFinish finish;
   float* y;  // kStore: row 0 at the panel's first column
   std::int64_t y_stride;
   PackedTarget gated;  // kGate
-  const char* next;    // memory to fetch meanwhile: the next panel; may be null
+  const char* next;    // memory to fetch meanwhile: the next panel; null: nothing
   std::int64_t next_bytes;
   PanelWorkspace workspace;
 };

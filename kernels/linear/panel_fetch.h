@@ -31,28 +31,25 @@ struct Fetch {
 // idle.
 class FetchPlan {
  public:
-  // `stride` between the lines that are asked for: 128 leaves every other one to the processor,
-  // which fetches lines in pairs and has more room for such requests than for a program's.
-  FetchPlan(const char* data, std::int64_t bytes, std::int64_t stride, std::int64_t steps)
-      : at_(data),
-        stride_(stride),
-        lines_(data == nullptr ? 0 : bytes / stride + 1),
-        steps_(steps) {}
+  // Without bytes to fetch it touches the line at `data` again and again, which must be cheap.
+  FetchPlan(const char* data, std::int64_t bytes, std::int64_t steps)
+      : at_(data), lines_(bytes == 0 ? 0 : bytes / kLine + 1), steps_(steps) {}
 
   // What the next `steps` steps fetch.
   Fetch Take(std::int64_t steps) {
     const std::int64_t per_step = lines_ <= 0 ? 0 : (lines_ + steps_ / 2) / (steps_ + 1);
-    const Fetch fetch = {at_, lines_ <= 0 ? 0 : stride_, per_step == 0 ? 0 : per_step - 1};
+    const Fetch fetch = {at_, lines_ <= 0 ? 0 : kLine, per_step == 0 ? 0 : per_step - 1};
     const std::int64_t taken = lines_ <= 0 ? 0 : steps * (fetch.more + 1);
-    at_ += taken * stride_;
+    at_ += taken * kLine;
     lines_ -= taken;
     steps_ -= steps;
     return fetch;
   }
 
  private:
+  static constexpr std::int64_t kLine = 64;
+
   const char* at_;
-  std::int64_t stride_;
   std::int64_t lines_;
   std::int64_t steps_;
 };

@@ -26,8 +26,9 @@ template <class Isa>
   return ((col / kStep * 2 + col % 2) * rows + row) * kLanes + col % kStep / 2;
 }
 
-// kTail: in place, the last values, which do not fill a step.
-enum class WeightSource { kRaw, kRawKeep, kPacked, kTail };
+// kStreams: in place, rows that go on in the next panel. kTail: in place, the last values, which do
+// not fill a step.
+enum class WeightSource { kRaw, kRawKeep, kStreams, kPacked, kTail };
 
 // A range of K of a panel.
 struct Block {
@@ -47,10 +48,12 @@ struct TileJob {
   static void Store(const PanelJob& job, std::int64_t first_row, const float* sums) {
     float* y = job.y + first_row * job.y_stride;
     for (std::int64_t r = 0; r < kRows; ++r, y += job.y_stride) {
-      if (job.weight_rows == kCols) {
+      if (job.weight_rows == kCols && job.row_stride == 1) {
         std::memcpy(y, sums + r * kCols, Count(kCols) * sizeof(float));
       } else {
-        for (std::int64_t c = 0; c < job.weight_rows; ++c) y[c] = sums[r * kCols + c];
+        for (std::int64_t c = 0; c < job.weight_rows; ++c) {
+          y[c * job.row_stride] = sums[r * kCols + c];
+        }
       }
     }
   }
@@ -83,14 +86,15 @@ struct TileJob {
     const std::int64_t col = job.gated.col;
     char* at = tile + PackedOffset<Isa>(kRows, 0, col, 2) * 2;
     constexpr std::int64_t kRowBytes = Isa::kShape.step * 2;
-    if (job.weight_rows == kCols && col % Isa::kShape.step <= Isa::kShape.step - kCols) {
+    if (job.weight_rows == kCols && job.row_stride == 1 &&
+        col % Isa::kShape.step <= Isa::kShape.step - kCols) {
       for (std::int64_t r = 0; r < kRows; ++r) {
         std::memcpy(at + r * kRowBytes, values + r * kCols, Count(kCols) * 2);
       }
       return;
     }
     for (std::int64_t c = 0; c < job.weight_rows; ++c) {
-      at = tile + PackedOffset<Isa>(kRows, 0, col + c, 2) * 2;
+      at = tile + PackedOffset<Isa>(kRows, 0, col + c * job.row_stride, 2) * 2;
       for (std::int64_t r = 0; r < kRows; ++r) {
         std::memcpy(at + r * kRowBytes, values + r * kCols + c, 2);
       }
@@ -101,7 +105,8 @@ struct TileJob {
     float values[Count(T::kPaddedSums)];
     for (std::int64_t i = 0; i < T::kSumVectors; ++i) products[i].Store(values + F32::kLanes * i);
     for (std::int64_t c = 0; c < job.weight_rows; ++c) {
-      char* at = tile + PackedOffset<Isa>(kRows, 0, job.gated.col + c, 4) * 4;
+      const std::int64_t col = job.gated.col + c * job.row_stride;
+      char* at = tile + PackedOffset<Isa>(kRows, 0, col, 4) * 4;
       for (std::int64_t r = 0; r < kRows; ++r) {
         std::memcpy(at + r * Isa::kShape.step / 2 * 4, values + r * kCols + c, 4);
       }
@@ -151,8 +156,9 @@ struct TileJob {
     } else if constexpr (kSource == WeightSource::kPacked) {
       tile.MultiplyPacked(a, panel, steps, fetch);
     } else {
-      tile.template MultiplyRaw<kFloat, kSource == WeightSource::kRawKeep>(
-          a, block.weights, block.offsets, steps, panel, fetch);
+      tile.template MultiplyRaw<kFloat, kSource == WeightSource::kRawKeep,
+                                kSource == WeightSource::kStreams>(a, block.weights, block.offsets,
+                                                                   steps, panel, fetch);
     }
     if (!block.last) {
       tile.Save(Partial(job, first_row));
@@ -191,25 +197,20 @@ void RunRest(const PanelJob& job, const Block& block, std::int64_t first_row, co
   }
 }
 
+// All rows of x times one panel.
 template <class Isa, bool kFloat>
-void RunPanelOf(const PanelJob& job) {
+void RunOnePanel(const PanelJob& job, Block block, std::int64_t tiles) {
   constexpr PanelShape kShape = Isa::kShape;
   constexpr std::int64_t kValueBytes = kFloat ? 4 : 2;
-  Block block{};
-  // Rows beyond the last weight row repeat it; their sums are not stored.
-  for (std::int64_t c = 0; c < kShape.panel_rows; ++c) {
-    const std::int64_t row = c < job.weight_rows ? c : job.weight_rows - 1;
-    block.offsets[c] = row * job.cols * kValueBytes;
-  }
   // Blocks of equal size, and what does not fill a step as one of its own.
   const std::int64_t steps = job.cols / kShape.step;
   const std::int64_t block_steps = kShape.block_values / kShape.step;
-  const std::int64_t blocks = (steps + block_steps - 1) / block_steps;
-  const std::int64_t tiles = (job.row_count + kShape.tile_rows - 1) / kShape.tile_rows;
-  FetchPlan plan(job.next, job.next_bytes, tiles == 1 ? 128 : 64, steps * tiles);
+  const std::int64_t blocks = tiles == 1 ? 1 : (steps + block_steps - 1) / block_steps;
+  FetchPlan plan(job.next, job.next_bytes, steps * tiles);
   for (std::int64_t i = 0; block.first_col < job.cols; ++i, block.first_col += block.values) {
-    block.values = i < blocks ? (steps / blocks + (i < steps % blocks ? 1 : 0)) * kShape.step
-                              : job.cols % kShape.step;
+    block.values = i < blocks && steps > 0
+                       ? (steps / blocks + (i < steps % blocks ? 1 : 0)) * kShape.step
+                       : job.cols % kShape.step;
     block.last = block.first_col + block.values == job.cols;
     block.weights = job.weights + block.first_col * kValueBytes;
     std::int64_t row = 0;
@@ -221,6 +222,54 @@ void RunPanelOf(const PanelJob& job) {
       const Fetch fetch = plan.Take(block.values / kShape.step);
       RunRest<Isa, kFloat, kShape.tile_rows - 1>(job, block, row, fetch);
     }
+  }
+}
+
+// One tile times panel after panel, with nothing between them that would hold up their reading.
+template <class Isa, bool kFloat, std::int64_t kRows>
+void RunTileOfRows(PanelJob job, Block block) {
+  if (job.row_count != kRows) {
+    if constexpr (kRows > 1) RunTileOfRows<Isa, kFloat, kRows - 1>(job, block);
+    return;
+  }
+  constexpr std::int64_t kValueBytes = kFloat ? 4 : 2;
+  block.values = job.cols;
+  block.last = true;
+  for (std::int64_t panel = 0; panel < job.panels; ++panel) {
+    block.weights = job.weights;
+    TileJob<Isa, kRows>::template RunFrom<kFloat, WeightSource::kStreams>(job, block, 0, {});
+    job.weights += job.cols * kValueBytes;
+    job.y += 1;
+    job.gated.col += 1;
+    job.workspace.kept += KeptPerTile(Isa::kShape);
+  }
+}
+
+template <class Isa, bool kFloat>
+void RunPanelOf(const PanelJob& job) {
+  constexpr PanelShape kShape = Isa::kShape;
+  constexpr std::int64_t kValueBytes = kFloat ? 4 : 2;
+  Block block{};
+  // Rows beyond the last weight row repeat it; their sums are not stored.
+  for (std::int64_t c = 0; c < kShape.panel_rows; ++c) {
+    const std::int64_t row = c < job.weight_rows ? c : job.weight_rows - 1;
+    block.offsets[c] = row * job.row_stride * job.cols * kValueBytes;
+  }
+  const std::int64_t tiles = (job.row_count + kShape.tile_rows - 1) / kShape.tile_rows;
+  if (tiles == 1 && job.cols % kShape.step == 0) {
+    return RunTileOfRows<Isa, kFloat, kShape.tile_rows>(job, block);
+  }
+  PanelJob one = job;
+  if (one.next == nullptr) {
+    one.next = static_cast<const char*>(job.rows);  // what is cheap to fetch
+    one.next_bytes = 0;
+  }
+  for (std::int64_t panel = 0; panel < job.panels; ++panel) {
+    RunOnePanel<Isa, kFloat>(one, block, tiles);
+    one.weights += job.cols * kValueBytes;
+    one.y += 1;
+    one.gated.col += 1;
+    one.workspace.kept += KeptPerTile(kShape);
   }
 }
 

@@ -85,9 +85,21 @@ struct Tile {
     }
   }
 
+  // Weight rows that are streams: each is fetched so many bytes ahead, across its end
+  // into the row of the next panel. With one row of x the processor looks that far by itself.
+  static constexpr std::int64_t kFetchAhead = 2048;
+  [[gnu::always_inline]] static void FetchStreams(const char* at, const std::int64_t* offset) {
+    if constexpr (kRows > 1) {
+#pragma GCC unroll 8
+      for (std::int64_t c = 0; c < kCols; ++c) {
+        _mm_prefetch(at + offset[c] + kFetchAhead, _MM_HINT_T1);
+      }
+    }
+  }
+
   // Whole steps of every weight row. The sums must not be alive across a call anywhere in the
   // function that this becomes part of, or the compiler keeps them in memory.
-  template <bool kFloat, bool kKeep>
+  template <bool kFloat, bool kKeep, bool kStreams>
   [[gnu::always_inline]] void MultiplyRaw(const Vec* a, const char* at, const std::int64_t* offsets,
                                           std::int64_t steps, Vec* keep, Fetch fetch) {
     std::int64_t offset[Count(kCols)];
@@ -99,7 +111,11 @@ struct Tile {
       asm("" : "+r"(offset[c]));
     }
     for (; steps > 0; --steps) {
-      fetch.Step();
+      if constexpr (kStreams) {
+        FetchStreams(at, offset);
+      } else {
+        fetch.Step();
+      }
       RawStep<kFloat, kKeep>(a, at, offset, keep);
       a += kPerStep * kRows;
       at += Isa::kShape.step * (kFloat ? 4 : 2);

@@ -76,19 +76,39 @@ Memory PanelMemory(const WeightView& weight, std::int64_t first, std::int64_t la
   return {WeightRow(weight, first), count * weight.cols * BytesOf(weight.dtype)};
 }
 
-void RunTask(const Task& task, Memory next_task, const PanelWorkspace& workspace) {
+// What all jobs of a task have in common.
+PanelJob JobOf(const Task& task, const PanelWorkspace& workspace) {
   const Product& product = *task.product;
-  const WeightView& weight = product.weight;
-  const std::int64_t panel_rows = product.x.kernels->shape.panel_rows;
-  const bool gated = product.up.data != nullptr;
   PanelJob job{};
   job.rows = TileAt(product.x, task.first_row);
   job.row_count = task.row_count;
-  job.cols = weight.cols;
-  job.weights_are_f32 = weight.dtype == DType::kFp32;
+  job.cols = product.weight.cols;
+  job.weights_are_f32 = product.weight.dtype == DType::kFp32;
   job.round = product.precision == Precision::kBf16;
   job.y_stride = product.y.stride;
   job.workspace = workspace;
+  return job;
+}
+
+// Results of the outputs from `output` on.
+void SetTarget(const Task& task, std::int64_t output, PanelJob& job) {
+  const Product& product = *task.product;
+  if (product.up.data == nullptr) {
+    job.y = product.y.Row(task.first_row) + output;
+  } else {
+    job.gated = {TileAt(product.gated, task.first_row), product.gated.cols, output,
+                 product.gated.kernels->shape.value_bytes};
+  }
+}
+
+// Panels of adjacent rows, one after another.
+void RunPanels(const Task& task, Memory next_task, const PanelWorkspace& workspace) {
+  const Product& product = *task.product;
+  const WeightView& weight = product.weight;
+  const std::int64_t panel_rows = product.x.kernels->shape.panel_rows;
+  PanelJob job = JobOf(task, workspace);
+  job.row_stride = 1;
+  job.panels = 1;
   const auto run = [&](const WeightView& of, std::int64_t output, PanelFinish finish, Memory next) {
     job.weights = WeightRow(of, output);
     job.weight_rows = std::min(panel_rows, task.last_output - output);
@@ -102,16 +122,42 @@ void RunTask(const Task& task, Memory next_task, const PanelWorkspace& workspace
     const Memory next = after < task.last_output
                             ? PanelMemory(weight, after, task.last_output, panel_rows)
                             : next_task;
-    if (gated) {
-      job.gated = {TileAt(product.gated, task.first_row), product.gated.cols, output,
-                   product.gated.kernels->shape.value_bytes};
+    SetTarget(task, output, job);
+    if (product.up.data != nullptr) {
       run(weight, output, PanelFinish::kKeep,
           PanelMemory(product.up, output, task.last_output, panel_rows));
       run(product.up, output, PanelFinish::kGate, next);
     } else {
-      job.y = product.y.Row(task.first_row) + output;
       run(weight, output, PanelFinish::kStore, next);
     }
+  }
+}
+
+// One tile of rows: panel i has row i of each of panel_rows equal parts of the task's outputs; the
+// last part may be shorter, and its last panels then have a row less.
+void RunStreams(const Task& task, const PanelWorkspace& workspace) {
+  const Product& product = *task.product;
+  const PanelShape& shape = product.x.kernels->shape;
+  const std::int64_t outputs = task.last_output - task.first_output;
+  PanelJob job = JobOf(task, workspace);
+  job.row_stride = CeilDiv(outputs, shape.panel_rows);
+  const auto run = [&](const WeightView& of, PanelFinish finish) {
+    job.finish = finish;
+    for (std::int64_t first = 0; first < job.row_stride; first += job.panels) {
+      job.weight_rows = CeilDiv(outputs - first, job.row_stride);
+      const std::int64_t last_part = outputs - (job.weight_rows - 1) * job.row_stride;
+      job.panels = std::min(last_part, job.row_stride) - first;
+      job.weights = WeightRow(of, task.first_output + first);
+      job.workspace.kept = workspace.kept + first * KeptPerTile(shape);
+      SetTarget(task, task.first_output + first, job);
+      product.x.kernels->run(job);
+    }
+  };
+  if (product.up.data != nullptr) {
+    run(product.weight, PanelFinish::kKeep);
+    run(product.up, PanelFinish::kGate);
+  } else {
+    run(product.weight, PanelFinish::kStore);
   }
 }
 
@@ -132,8 +178,6 @@ std::vector<PanelWorkspace> MakeWorkspaces(ScratchScope& scope, const PlannedPro
                                            int threads) {
   std::int64_t panel_bytes = 0;
   std::int64_t partial_bytes = 0;
-  // A tile's sums fill whole vectors, of 16 at most.
-  constexpr std::int64_t kWidest = 16;
   std::int64_t kept = 0;
   for (const auto& [product, plan, first_task] : products) {
     const PanelShape& shape = product->x.kernels->shape;
@@ -144,8 +188,8 @@ std::vector<PanelWorkspace> MakeWorkspaces(ScratchScope& scope, const PlannedPro
       partial_bytes =
           std::max(partial_bytes, plan.block_rows * shape.panel_rows * shape.accumulator_bytes);
     }
-    const std::int64_t per_tile = CeilDiv(shape.tile_rows * shape.panel_rows, kWidest) * kWidest;
-    kept = std::max(kept, plan.block_rows / shape.tile_rows * per_tile);
+    const std::int64_t tiles = plan.block_rows / shape.tile_rows;
+    kept = std::max(kept, std::max(tiles, plan.panels_per_task) * KeptPerTile(shape));
   }
   std::vector<PanelWorkspace> workspaces(static_cast<std::size_t>(threads));
   for (PanelWorkspace& workspace : workspaces) {
@@ -238,6 +282,11 @@ void RunProducts(Stream& stream, absl::Span<const Product> products) {
   ScratchScope scope(stream.scratch());
   const std::vector<PanelWorkspace> workspaces = MakeWorkspaces(scope, planned, threads);
   stream.pool().ParallelFor(tasks, [&](std::int64_t number, int worker) {
+    const Task task = TaskAt(planned, number);
+    const PanelWorkspace& workspace = workspaces[static_cast<std::size_t>(worker)];
+    if (task.row_count <= task.product->x.kernels->shape.tile_rows) {
+      return RunStreams(task, workspace);
+    }
     Memory next;
     // Threads take turns, so this one's next task is most likely as many tasks away.
     if (number + threads < tasks) {
@@ -245,7 +294,7 @@ void RunProducts(Stream& stream, absl::Span<const Product> products) {
       next = PanelMemory(likely.product->weight, likely.first_output, likely.last_output,
                          likely.product->x.kernels->shape.panel_rows);
     }
-    RunTask(TaskAt(planned, number), next, workspaces[static_cast<std::size_t>(worker)]);
+    RunPanels(task, next, workspace);
   });
 }
 
