@@ -20,6 +20,7 @@ import questions
 from checkpoint import Checkpoint
 
 COUNT = 200
+SPARE = 20  # for those that are left out
 MAX_TOKENS = 160
 LEAST_GAP = 1e-4
 SEED = 5
@@ -62,9 +63,10 @@ def main() -> int:
     checkpoint = Checkpoint(pathlib.Path(sys.argv[1]), torch.float32)
     lines = []
     left_out = 0
-    for messages in conversations(questions.load()):
-        prompt = checkpoint.encode(messages)
-        (ids,) = checkpoint.greedy([prompt], MAX_TOKENS)
+    asked = conversations(questions.load())[:COUNT + SPARE]
+    prompts = [checkpoint.encode(messages) for messages in asked]
+    answers = checkpoint.greedy(prompts, MAX_TOKENS)
+    for messages, prompt, ids in zip(asked, prompts, answers, strict=True):
         if smallest_gap(checkpoint, prompt, ids) < LEAST_GAP:
             left_out += 1
             continue
