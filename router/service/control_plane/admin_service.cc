@@ -1,0 +1,99 @@
+#include "router/service/control_plane/admin_service.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors/error_details.h"
+#include "common/rpc/status.h"
+#include "router/service/control_plane/drain_progress.h"
+#include "router/service/control_plane/watch_reactor.h"
+
+namespace sextant {
+namespace {
+
+constexpr int kMostWatching = 64;
+
+using StatusReactor = WatchReactor<v1::ClusterStatus>;
+using ProgressReactor = WatchReactor<v1::ChangeProgress>;
+
+absl::Status TooManyWatch() {
+  return WithRetryDelay(
+      WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                     kMostWatching, " calls watch this cluster already; end one of them")),
+                 "TOO_MANY_WATCHERS"),
+      absl::Seconds(5));
+}
+
+// A call that fails at once.
+class FailedCall final : public grpc::ServerWriteReactor<v1::ChangeProgress> {
+ public:
+  explicit FailedCall(const absl::Status& status) { Finish(ToGrpc(status)); }
+
+ private:
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* AdminService::Status(grpc::CallbackServerContext* context,
+                                               const v1::StatusRequest* /*request*/,
+                                               v1::ClusterStatus* response) {
+  *response = *coordinator_.board().newest();
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::ClusterStatus>* AdminService::Watch(
+    grpc::CallbackServerContext* /*context*/, const v1::StatusRequest* /*request*/) {
+  const auto reactor =
+      StatusReactor::Make(coordinator_.board(), watching_, [](const v1::ClusterStatus& status) {
+        return StatusReactor::Step{.message = status, .last = false};
+      });
+  if (watching_ > kMostWatching) {
+    reactor->Fail(TooManyWatch());
+  } else {
+    reactor->Start();
+  }
+  return reactor.get();
+}
+
+grpc::ServerWriteReactor<v1::ChangeProgress>* AdminService::Drain(
+    grpc::CallbackServerContext* /*context*/, const v1::DrainRequest* request) {
+  auto progress = std::make_shared<DrainProgress>(request->worker_id());
+  const auto reactor = ProgressReactor::Make(
+      coordinator_.board(), watching_, [progress](const v1::ClusterStatus& status) {
+        ProgressReactor::Step step{.message = progress->Update(status), .last = false};
+        step.last = step.message.has_value() && step.message->done();
+        return step;
+      });
+  if (watching_ > kMostWatching) {
+    reactor->Fail(TooManyWatch());
+    return reactor.get();
+  }
+  coordinator_.Drain(request->worker_id(), [reactor](const absl::Status& status) {
+    if (status.ok()) {
+      reactor->Start();
+    } else {
+      reactor->Fail(status);
+    }
+  });
+  return reactor.get();
+}
+
+grpc::ServerWriteReactor<v1::ChangeProgress>* AdminService::Scale(
+    grpc::CallbackServerContext* /*context*/, const v1::ScaleRequest* /*request*/) {
+  return new FailedCall(absl::UnimplementedError(
+      "this router starts no processes; start or stop expert_worker and attention_worker "
+      "processes, and they join and leave by themselves"));
+}
+
+grpc::ServerWriteReactor<v1::ChangeProgress>* AdminService::Rebalance(
+    grpc::CallbackServerContext* /*context*/, const v1::RebalanceRequest* /*request*/) {
+  return new FailedCall(absl::UnimplementedError(
+      "experts are balanced by their number whenever workers come and go; balancing by load is "
+      "not offered"));
+}
+
+}  // namespace sextant

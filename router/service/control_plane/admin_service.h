@@ -1,0 +1,37 @@
+// sextant.v1.Admin: what operators ask, and draining.
+//
+// Errors: ResourceExhausted beyond a number of calls that watch; NotFound and FailedPrecondition of
+// Coordinator::Drain; Unimplemented for Scale (workers join and leave by themselves; the one that
+// starts processes scales) and for Rebalance.
+#pragma once
+
+#include <atomic>
+
+#include "proto/sextant/v1/admin.grpc.pb.h"
+#include "router/coordinator/coordinator_thread.h"
+
+namespace sextant {
+
+class AdminService final : public v1::Admin::CallbackService {
+ public:
+  // `coordinator` outlives the server.
+  explicit AdminService(CoordinatorThread& coordinator) : coordinator_(coordinator) {}
+
+ private:
+  grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context,
+                                   const v1::StatusRequest* request,
+                                   v1::ClusterStatus* response) override;
+  grpc::ServerWriteReactor<v1::ClusterStatus>* Watch(grpc::CallbackServerContext* context,
+                                                     const v1::StatusRequest* request) override;
+  grpc::ServerWriteReactor<v1::ChangeProgress>* Scale(grpc::CallbackServerContext* context,
+                                                      const v1::ScaleRequest* request) override;
+  grpc::ServerWriteReactor<v1::ChangeProgress>* Drain(grpc::CallbackServerContext* context,
+                                                      const v1::DrainRequest* request) override;
+  grpc::ServerWriteReactor<v1::ChangeProgress>* Rebalance(
+      grpc::CallbackServerContext* context, const v1::RebalanceRequest* request) override;
+
+  CoordinatorThread& coordinator_;
+  std::atomic<int> watching_ = 0;
+};
+
+}  // namespace sextant

@@ -1,0 +1,133 @@
+// A call that is answered from every status of the cluster that comes: Watch, and Drain's progress.
+//
+// A client that reads slowly misses statuses in between, and has the newest one when it reads.
+#pragma once
+
+#include <grpcpp/support/server_callback.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "common/base/mutex.h"
+#include "common/rpc/status.h"
+#include "router/coordinator/status_board.h"
+
+namespace sextant {
+
+template <typename Message>
+class WatchReactor final : public grpc::ServerWriteReactor<Message>,
+                           public std::enable_shared_from_this<WatchReactor<Message>> {
+ public:
+  // What to write for a status; nothing to stay silent. `last`: the call ends after it, with OK.
+  struct Step {
+    std::optional<Message> message;
+    bool last = false;
+  };
+  using Translate = std::function<Step(const v1::ClusterStatus& status)>;
+
+  // Owns itself until gRPC is done with it. `count` is raised while the call runs; it and the board
+  // outlive the server.
+  static std::shared_ptr<WatchReactor> Make(StatusBoard& board, std::atomic<int>& count,
+                                            Translate translate) {
+    std::shared_ptr<WatchReactor> reactor(new WatchReactor(board, count, std::move(translate)));
+    reactor->self_ = reactor;
+    return reactor;
+  }
+  ~WatchReactor() override { --count_; }
+
+  // Begins, or ends with an error; later than the call's end it does nothing.
+  void Start() {
+    const std::uint64_t watch =
+        board_.Watch([self = this->shared_from_this()](const StatusBoard::Snapshot& status) {
+          self->Take(*status);
+        });
+    {
+      const MutexLock lock(mutex_);
+      watch_ = watch;
+      if (!done_) return;
+    }
+    board_.Forget(watch);
+  }
+  void Fail(const absl::Status& status) {
+    const MutexLock lock(mutex_);
+    FinishWith(status);
+  }
+
+ private:
+  WatchReactor(StatusBoard& board, std::atomic<int>& count, Translate translate)
+      : board_(board), count_(count), translate_(std::move(translate)) {
+    ++count_;
+  }
+
+  void Take(const v1::ClusterStatus& status) {
+    const MutexLock lock(mutex_);
+    if (finished_ || last_) return;
+    Step step = translate_(status);
+    last_ = step.last;
+    if (step.message.has_value()) next_ = std::move(step.message);
+    WriteNext();
+  }
+
+  void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (writing_ || finished_) return;
+    if (next_.has_value()) {
+      current_ = *std::exchange(next_, std::nullopt);
+      writing_ = true;
+      this->StartWrite(&current_);
+    } else if (last_) {
+      FinishWith(absl::OkStatus());
+    }
+  }
+
+  void FinishWith(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (finished_) return;
+    finished_ = true;
+    this->Finish(ToGrpc(status));
+  }
+
+  void OnWriteDone(bool ok) override {
+    const MutexLock lock(mutex_);
+    writing_ = false;
+    if (ok) {
+      WriteNext();
+    } else {
+      FinishWith(absl::CancelledError("the client has gone"));
+    }
+  }
+  void OnCancel() override {
+    const MutexLock lock(mutex_);
+    FinishWith(absl::CancelledError("the client has gone"));
+  }
+  void OnDone() override {
+    const std::shared_ptr<WatchReactor> last = std::move(self_);
+    std::uint64_t watch = 0;
+    {
+      const MutexLock lock(mutex_);
+      done_ = true;
+      watch = watch_;
+    }
+    if (watch != 0) board_.Forget(watch);
+  }
+
+  StatusBoard& board_;
+  std::atomic<int>& count_;
+  const Translate translate_;
+  std::shared_ptr<WatchReactor> self_;
+
+  Mutex mutex_;
+  std::uint64_t watch_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  Message current_ ABSL_GUARDED_BY(mutex_);  // being written
+  std::optional<Message> next_ ABSL_GUARDED_BY(mutex_);
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool last_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace sextant
