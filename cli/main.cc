@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   sextant::cli::AddGenerateCommand(app, exit_code);
   sextant::cli::AddLogitsCommand(app, exit_code);
   sextant::cli::AddMakeCheckpointCommand(app, exit_code);
+  sextant::cli::AddStatusCommand(app, exit_code);
   sextant::cli::AddTokenizeCommand(app, exit_code);
   sextant::cli::AddUpCommand(app, exit_code);
   CLI11_PARSE(app, argc, argv);
