@@ -91,7 +91,7 @@ class Explorer {
     } else if (kind < 16) {
       if (worker->welcomed && !worker->leaving && Pick(2) == 0) cluster_.Leave(*worker);
     } else if (kind < 18) {
-      if (cluster_.sent_count() > 0) {
+      for (int i = Pick(6); i >= 0 && cluster_.sent_count() > 0; --i) {
         cluster_.DeliverAgain(
             static_cast<std::size_t>(Pick(static_cast<int>(cluster_.sent_count()))));
       }

@@ -354,13 +354,22 @@ TEST_F(CoordinatorPhaseTest, AnswersForAGivenUpEpochAreDropped) {
   cluster_.Kill(cluster_.worker("e1"));
   cluster_.HearOfEnds();
   ASSERT_EQ(cluster_.Status().phase(), "prepare");
-  DeliverAll(cluster_.worker("e0"));  // its answers for epoch 3
+  for (const char* id : {"e0", "e2", "e3"}) DeliverAll(cluster_.worker(id));  // for epoch 3
   SimulatedWorker& a0 = cluster_.worker("a0");
   ASSERT_TRUE(cluster_.DeliverToWorker(a0));  // prepare 2
   while (cluster_.DeliverToCoordinator(a0)) {
   }
   EXPECT_EQ(cluster_.Status().phase(), "prepare");
   EXPECT_EQ(cluster_.Status().epoch(), 1U);
+}
+
+TEST_F(CoordinatorPhaseTest, DoubledAnswerOfAnOlderEpochIsNoAnswer) {
+  CommitAllBut("a0");
+  const std::size_t first = cluster_.SentBy(
+      "a0", [](const v1::WorkerMessage& message) { return message.committed().epoch() == 1; });
+  cluster_.DeliverAgain(first);
+  EXPECT_EQ(cluster_.Status().phase(), "commit");
+  EXPECT_EQ(cluster_.worker("e0").held.size(), 3U);
 }
 
 TEST_F(CoordinatorTest, LeavingExpertWorkerIsDrainedThenToldGoodbye) {

@@ -78,7 +78,8 @@ bool SimulatedCluster::DeliverToCoordinator(SimulatedWorker& worker) {
   if (worker.frozen || worker.stream == 0 || worker.outbox.empty()) return false;
   const v1::WorkerMessage message = std::move(worker.outbox.front());
   worker.outbox.pop_front();
-  if (sent_.size() < 1000) sent_.emplace_back(worker.stream, message);
+  if (!message.has_heartbeat()) sent_.emplace_back(worker.stream, message);
+  if (sent_.size() > 100) sent_.pop_front();
   Tell(worker.stream, message);
   return true;
 }
@@ -88,6 +89,15 @@ void SimulatedCluster::DeliverAgain(std::size_t which) {
   // A second hello on an open stream is a fault of its own, not a late message.
   if (message.has_hello() && open_.contains(stream)) return;
   coordinator_->Received(stream, message);
+}
+
+std::size_t SimulatedCluster::SentBy(
+    const std::string& id, const std::function<bool(const v1::WorkerMessage&)>& is) const {
+  const StreamId stream = workers_.at(id).stream;
+  const auto found = std::find_if(sent_.begin(), sent_.end(), [&](const auto& sent) {
+    return sent.first == stream && is(sent.second);
+  });
+  return static_cast<std::size_t>(found - sent_.begin());
 }
 
 void SimulatedCluster::Tell(StreamId stream, const v1::WorkerMessage& message) {

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -74,6 +75,9 @@ class SimulatedCluster final : public CoordinatorOutput {
   bool DeliverToCoordinator(SimulatedWorker& worker);
   // An old message once more, on the stream where it was sent: a late or a doubled one.
   void DeliverAgain(std::size_t which);
+  // The first message of the worker that satisfies `is`.
+  [[nodiscard]] std::size_t SentBy(const std::string& id,
+                                   const std::function<bool(const v1::WorkerMessage&)>& is) const;
   bool HearOfEnds();
   void DeliverEverything();
 
@@ -132,7 +136,7 @@ class SimulatedCluster final : public CoordinatorOutput {
   };
   std::map<StreamId, OpenStream> open_;
   std::vector<StreamId> broken_;  // the coordinator has not heard of it yet
-  std::vector<std::pair<StreamId, v1::WorkerMessage>> sent_;
+  std::deque<std::pair<StreamId, v1::WorkerMessage>> sent_;  // lately, without heartbeats
 
   std::vector<std::string> directory_;
   std::vector<std::string> violations_;
