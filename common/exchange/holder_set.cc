@@ -17,14 +17,11 @@ constexpr std::size_t kMaxPrepared = 8;
 }  // namespace
 
 HolderSet::~HolderSet() {
-  {
-    const MutexLock lock(mutex_);
-    for (auto& [id, holder] : holders_) {
-      if (holder.stream != nullptr) holder.stream->Cancel();
-    }
-    holders_.clear();
-  }
-  open_.WaitForNone();
+  const MutexLock lock(mutex_);
+  for (auto& [id, holder] : holders_) Forget(holder);
+  holders_.clear();
+  // The ends of streams take no lock of this.
+  for (const std::unique_ptr<HolderLink>& link : old_links_) link->WaitUntilIdle();
 }
 
 HolderId HolderSet::IdOf(const v1::PlacedWorker& worker) {
@@ -34,19 +31,15 @@ HolderId HolderSet::IdOf(const v1::PlacedWorker& worker) {
   }
   const HolderId id = ++last_id_;
   Holder& holder = holders_[id];
-  holder = {.worker_id = worker.worker_id(),
-            .target = target,
-            .channel = OpenChannel(target),
-            .stream = nullptr};
+  holder.worker_id = worker.worker_id();
+  holder.target = target;
+  holder.link = std::make_unique<HolderLink>(OpenChannel(target));
   return id;
 }
 
 void HolderSet::Open(HolderId id, Holder& holder) {
-  holder.stream = HolderStream::Open({.channel = holder.channel,
-                                      .holder = id,
-                                      .stream = ++last_stream_,
-                                      .box = box_,
-                                      .open = open_});
+  holder.stream = HolderStream::Open(
+      {.link = *holder.link, .holder = id, .stream = ++last_stream_, .box = box_});
 }
 
 absl::Status HolderSet::Prepare(const v1::Placement& placement) {
@@ -83,17 +76,21 @@ absl::Status HolderSet::Prepare(const v1::Placement& placement) {
 absl::Status HolderSet::WaitForAll(const HolderTable& table) const {
   const absl::Time deadline = absl::Now() + options_.connect_timeout;
   for (const HolderId id : table.holders) {
-    Holder holder;
+    std::string name;
+    std::string target;
+    std::shared_ptr<grpc::Channel> channel;
     {
       const MutexLock lock(mutex_);
       const auto found = holders_.find(id);
       if (found == holders_.end()) continue;  // a newer commit has overtaken this placement
-      holder = found->second;
+      name = found->second.worker_id;
+      target = found->second.target;
+      channel = found->second.link->channel();
     }
-    if (!holder.channel->WaitForConnected(absl::ToChronoTime(deadline))) {
-      return absl::UnavailableError(
-          absl::StrCat("worker ", holder.worker_id, " cannot be reached at ", holder.target,
-                       " within ", absl::FormatDuration(options_.connect_timeout)));
+    if (!channel->WaitForConnected(absl::ToChronoTime(deadline))) {
+      return absl::UnavailableError(absl::StrCat("worker ", name, " cannot be reached at ", target,
+                                                 " within ",
+                                                 absl::FormatDuration(options_.connect_timeout)));
     }
   }
   return absl::OkStatus();
@@ -117,9 +114,16 @@ void HolderSet::ForgetUnnamed() {
       ++it;
       continue;
     }
-    if (it->second.stream != nullptr) it->second.stream->Cancel();
+    Forget(it->second);
     it = holders_.erase(it);
   }
+  std::erase_if(old_links_, [](const std::unique_ptr<HolderLink>& link) { return link->idle(); });
+}
+
+void HolderSet::Forget(Holder& holder) {
+  if (holder.stream != nullptr) holder.stream->Cancel();
+  holder.stream = nullptr;
+  old_links_.push_back(std::move(holder.link));
 }
 
 std::shared_ptr<const HolderTable> HolderSet::committed() const {

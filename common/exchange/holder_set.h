@@ -3,12 +3,11 @@
 // Threads:   every method may be called from any thread.
 #pragma once
 
-#include <grpcpp/channel.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -55,21 +54,22 @@ class HolderSet {
   struct Holder {
     std::string worker_id;
     std::string target;
-    std::shared_ptr<grpc::Channel> channel;
+    std::unique_ptr<HolderLink> link;
     std::shared_ptr<HolderStream> stream;  // null after Drop
   };
 
   HolderId IdOf(const v1::PlacedWorker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Open(HolderId id, Holder& holder) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetUnnamed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Forget(Holder& holder) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WaitForAll(const HolderTable& table) const;
 
   const Options options_;
   ExchangeBox& box_;
-  OpenStreams open_;
 
   mutable Mutex mutex_;
   std::map<HolderId, Holder> holders_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<HolderLink>> old_links_ ABSL_GUARDED_BY(mutex_);  // of holders gone
   HolderId last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t last_stream_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::uint64_t, std::shared_ptr<const HolderTable>> prepared_ ABSL_GUARDED_BY(mutex_);

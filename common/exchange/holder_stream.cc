@@ -9,28 +9,33 @@
 
 namespace sextant {
 
-void OpenStreams::Add() {
+void HolderLink::Add() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  ++count_;
+  ++streams_;
 }
 
-void OpenStreams::Remove() {
+void HolderLink::Remove() {
   // Under the lock: whoever waits may destroy this as soon as it is let go.
   const std::lock_guard<std::mutex> lock(mutex_);
-  --count_;
-  none_.notify_all();
+  --streams_;
+  changed_.notify_all();
 }
 
-void OpenStreams::WaitForNone() {
+bool HolderLink::idle() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return streams_ == 0;
+}
+
+void HolderLink::WaitUntilIdle() {
   std::unique_lock<std::mutex> lock(mutex_);
-  none_.wait(lock, [this] { return count_ == 0; });
+  changed_.wait(lock, [this] { return streams_ == 0; });
 }
 
 std::shared_ptr<HolderStream> HolderStream::Open(const Options& options) {
   std::shared_ptr<HolderStream> stream(new HolderStream(options));
   stream->self_ = stream;
-  options.open.Add();
-  grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer> stub(options.channel);
+  options.link.Add();
+  grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer> stub(options.link.channel());
   stub.PrepareBidiStreamingCall(&stream->context_, kExchangeMethod, {}, stream.get());
   // Until it is broken the call must not end: Send starts writes outside of gRPC's callbacks.
   stream->AddHold();
@@ -103,14 +108,16 @@ void HolderStream::OnWriteDone(bool ok) {
 }
 
 void HolderStream::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<HolderStream> self = std::move(self_);
   absl::Status end = FromGrpc(status);
   if (end.ok()) end = absl::UnavailableError("the worker has ended the stream");
   options_.box.Post({.holder = options_.holder,
                      .stream = options_.stream,
                      .answer = std::nullopt,
                      .end = std::move(end)});
-  options_.open.Remove();
+  HolderLink& link = options_.link;
+  std::shared_ptr<HolderStream> self = std::move(self_);
+  self.reset();  // and with it, unless somebody else holds it, the reference to the channel
+  link.Remove();
 }
 
 }  // namespace sextant

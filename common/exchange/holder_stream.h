@@ -10,11 +10,11 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/client_callback.h>
 
-#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "common/base/mutex.h"
 #include "common/exchange/answer_box.h"
@@ -24,30 +24,39 @@ namespace sextant {
 
 using ExchangeBox = AnswerBox<grpc::ByteBuffer>;
 
-// Counts streams that have not ended, so that their box outlives them.
-class OpenStreams {
+// A channel, and how many streams on it have not ended.
+//
+// The channel must not be destroyed by a thread of gRPC's: the last channel of a process stops
+// those threads, and one cannot wait for its own end (gRPC 1.51). Streams hold references to their
+// channel that they give up on such threads, so the owner keeps the link until it is idle.
+class HolderLink {
  public:
+  explicit HolderLink(std::shared_ptr<grpc::Channel> channel) : channel_(std::move(channel)) {}
+
+  [[nodiscard]] const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
   void Add();
   void Remove();
-  void WaitForNone();
+  [[nodiscard]] bool idle() const;
+  void WaitUntilIdle();
 
  private:
-  std::mutex mutex_;
-  std::condition_variable none_;
-  int count_ = 0;
+  const std::shared_ptr<grpc::Channel> channel_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  int streams_ = 0;
 };
 
 class HolderStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   struct Options {
-    std::shared_ptr<grpc::Channel> channel;
+    HolderLink& link;
     HolderId holder = 0;
     std::uint64_t stream = 0;
     ExchangeBox& box;
-    OpenStreams& open;
   };
 
-  // Starts the call. Both references in `options` outlive the stream's end.
+  // Starts the call. The box outlives the stream's end, the link is kept until it is idle.
   [[nodiscard]] static std::shared_ptr<HolderStream> Open(const Options& options);
 
   // False when the stream has broken; its end is then in the box, or will be.
