@@ -92,6 +92,13 @@ void DispatchWorker::Compute(std::vector<PendingDispatch> dispatches) {
     }
     batches_.fetch_add(1, std::memory_order_relaxed);
     rows_.fetch_add(batch.outputs.rows, std::memory_order_relaxed);
+    if (options_.observer != nullptr) options_.observer->OnBatch(batch);
+  }
+  if (options_.observer != nullptr) {
+    const auto now = std::chrono::steady_clock::now();
+    for (const PendingDispatch& dispatch : dispatches) {
+      options_.observer->OnAnswered(now - dispatch.arrived);
+    }
   }
   dispatches_.fetch_add(static_cast<std::int64_t>(dispatches.size()), std::memory_order_relaxed);
 }

@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "common/tensor/dtype.h"
+#include "expert_worker/dispatch/dispatch_observer.h"
 #include "expert_worker/dispatch/dispatch_queue.h"
 #include "expert_worker/dispatch/merged_batch.h"
 #include "expert_worker/dispatch/served_experts.h"
@@ -40,6 +41,7 @@ class DispatchWorker {
     std::int64_t hidden = 0;
     DType type = DType::kBf16;  // of rows on the wire
     std::size_t queue_capacity = 1024;
+    DispatchObserver* observer = nullptr;  // outlives the worker; null: nobody
   };
 
   // `experts` outlives the worker.

@@ -1,6 +1,7 @@
 // A dispatch that waits for its turn, and whom to answer.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "common/exchange/frame.h"
@@ -25,6 +26,7 @@ struct PendingDispatch {
   DispatchFrame frame;
   std::shared_ptr<const void> bytes;  // keeps alive what `frame` borrows
   std::shared_ptr<DispatchSource> source;
+  std::chrono::steady_clock::time_point arrived = std::chrono::steady_clock::now();
 };
 
 }  // namespace sextant

@@ -11,8 +11,8 @@
 #include "common/tensor/float_types.h"
 #include "tests/support/message_of.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/expert_worker/dispatch/fake_experts.h"
 #include "tests/unit/expert_worker/service/expert_node.h"
-#include "tests/unit/expert_worker/service/fake_experts.h"
 
 namespace sextant {
 namespace {
@@ -376,6 +376,7 @@ TEST(ExchangeTest, TwoAttentionSidesAtOnceAreServedAndMerged) {
   second.ExpectRight(two.Collect());
   third.ExpectRight(three.Collect());
   EXPECT_EQ(a.experts.batches(), 2);
+  while (a.node.worker().counts().dispatches < 3) absl::SleepFor(absl::Milliseconds(1));
   EXPECT_EQ(a.node.worker().counts().rows, 3 * 2 + 5 * 3 + 7 * 6);
 }
 
