@@ -33,7 +33,7 @@ MAY_INCLUDE = {
 
 # Library -> the only folders that may include it.
 ONLY_IN = {
-    "CLI/": ["cli"],
+    "CLI/": ["cli", "attention_worker/main.cc", "expert_worker/main.cc", "router/main.cc"],
     "benchmark/": ["tests", "cli"],
     "gmock/": ["tests"],
     "grpc/": ["common/exchange", "common/rpc", "router/service", "attention_worker/service",
