@@ -53,8 +53,20 @@ class DocumentRules {
 }  // namespace
 
 std::string JsonErrorText(absl::string_view what) {
-  const std::size_t end = what.find("] ");
-  return std::string(what.substr(end == absl::string_view::npos ? 0 : end + 2));
+  const std::size_t prefix = what.find("] ");
+  if (prefix != absl::string_view::npos) what.remove_prefix(prefix + 2);
+  // The last token is quoted whole, however long it is and whatever bytes it has.
+  constexpr absl::string_view kLastRead = "last read: '";
+  constexpr std::size_t kShown = 32;
+  const std::size_t quote = what.find(kLastRead);
+  const std::size_t end = what.rfind('\'');
+  if (quote == absl::string_view::npos || end < quote + kLastRead.size()) return std::string(what);
+  const std::size_t begin = quote + kLastRead.size();
+  const absl::string_view token = what.substr(begin, end - begin);
+  const bool cut = token.size() > kShown;
+  return absl::StrCat(what.substr(0, begin), cut ? "..." : "",
+                      absl::CEscape(cut ? token.substr(token.size() - kShown) : token),
+                      what.substr(end));
 }
 
 absl::StatusOr<json> ParseJson(absl::string_view text, absl::string_view source) {

@@ -21,7 +21,8 @@ namespace sextant {
 [[nodiscard]] absl::StatusOr<nlohmann::json> ReadJsonFile(const std::string& path,
                                                           std::int64_t max_bytes);
 
-// What a JSON library's exception says, without its "[json.exception...] " prefix.
+// What a JSON library's exception says, without its "[json.exception...] " prefix, and of the text
+// that it quotes at most 32 bytes, escaped.
 [[nodiscard]] std::string JsonErrorText(absl::string_view what);
 
 }  // namespace sextant

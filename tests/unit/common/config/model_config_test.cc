@@ -233,6 +233,11 @@ TEST(ModelConfig, BrokenTextGivesLineOrKey) {
               HasSubstr("\"a\" occurs twice"));
   EXPECT_THAT(MessageOf(ParseModelConfig(R"({"a": 1e999})", "c.json")),
               HasSubstr("c.json: is not valid JSON"));
+  const std::string broken =
+      MessageOf(ParseModelConfig("{\"" + std::string(5000, 'x') + "\xE4\n", "c.json"));
+  EXPECT_THAT(broken, HasSubstr(R"(last read: '...xxxxx)"));
+  EXPECT_THAT(broken, HasSubstr(R"(\344)"));
+  EXPECT_LT(broken.size(), 250U);
   const std::string deep = std::string(5000, '[') + std::string(5000, ']');
   EXPECT_THAT(MessageOf(ParseModelConfig(deep, "c.json")), HasSubstr("nested deeper"));
 }
