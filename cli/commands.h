@@ -25,7 +25,8 @@ void AddStatusCommand(CLI::App& app, int& exit_code);
 void AddTokenizeCommand(CLI::App& app, int& exit_code);
 void AddUpCommand(CLI::App& app, int& exit_code);
 
-// 0 when `status` is OK; otherwise prints that one line and gives 1.
+// 0 when `status` is OK; otherwise prints that one line and gives 1. An empty command is `sextant`
+// itself.
 int ExitCode(absl::string_view command, const absl::Status& status);
 
 }  // namespace sextant::cli

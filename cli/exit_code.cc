@@ -7,7 +7,8 @@ namespace sextant::cli {
 
 int ExitCode(absl::string_view command, const absl::Status& status) {
   if (status.ok()) return 0;
-  std::string line = "sextant " + std::string(command) + ": " + std::string(status.message());
+  std::string line = "sextant" + std::string(command.empty() ? "" : " ") + std::string(command) +
+                     ": " + std::string(status.message());
   for (char& c : line) {
     if (c == '\n' || c == '\r') c = ' ';
   }

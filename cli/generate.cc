@@ -2,7 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +11,7 @@
 #include "cli/generate_requests.h"
 #include "cli/generation_flags.h"
 #include "cli/local_engine.h"
+#include "cli/standard_streams.h"
 #include "cli/text_stream.h"
 #include "common/base/status.h"
 
@@ -21,10 +22,11 @@ using Clock = std::chrono::steady_clock;
 
 struct GenerateOptions {
   EngineFlags engine;
-  std::string prompt;
-  std::string prompt_ids;
-  std::string chat;
-  std::string requests;
+  // Exactly one of these is given; any may be empty text.
+  std::optional<std::string> prompt;
+  std::optional<std::string> prompt_ids;
+  std::optional<std::string> chat;
+  std::optional<std::string> requests;
   GenerationFlags generation;
 };
 
@@ -34,12 +36,9 @@ double SecondsBetween(Clock::time_point begin, Clock::time_point end) {
 
 absl::StatusOr<std::vector<std::int32_t>> PromptOf(const GenerateOptions& options,
                                                    const ModelText& text) {
-  if (!options.prompt_ids.empty()) {
-    absl::StatusOr<std::vector<std::int32_t>> ids = ParseIds(options.prompt_ids);
-    return ids.ok() ? ids : AddContext(ids.status(), "--prompt-ids");
-  }
-  if (!options.chat.empty()) return EncodeChatText(text, options.chat);
-  return text.EncodePrompt(options.prompt);
+  if (options.prompt_ids.has_value()) return ParseIds("--prompt-ids", *options.prompt_ids);
+  if (options.chat.has_value()) return EncodeChatText(text, *options.chat);
+  return text.EncodePrompt(options.prompt.value_or(""));
 }
 
 // Writes the text of each token as it comes.
@@ -51,19 +50,12 @@ class Printer {
   // Whether a stop string has ended the text.
   absl::StatusOr<bool> Add(std::int32_t id) {
     ASSIGN_OR_RETURN(const TextDelta delta, stream_->Push(id));
-    Write(delta.text);
+    RETURN_IF_ERROR(WriteStandardOutput(delta.text));
     return delta.stopped;
   }
-  void Finish() {
-    Write(stream_->Flush());
-    Write("\n");
-  }
+  absl::Status Finish() { return WriteStandardOutput(stream_->Flush() + "\n"); }
 
  private:
-  static void Write(const std::string& text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-  }
   std::unique_ptr<TextStream> stream_;
 };
 
@@ -93,7 +85,7 @@ absl::Status StreamOne(const GenerateOptions& options, LocalEngine& local, const
       if (stopped) engine.Cancel(sequence);
     }
   }
-  printer.Finish();
+  RETURN_IF_ERROR(printer.Finish());
   const Clock::time_point end = Clock::now();
   const double first_s = SecondsBetween(begin, first);
   std::fprintf(stderr, "%zu prompt tokens, %lld generated (seed %llu); first token after %.0f ms",
@@ -113,8 +105,8 @@ absl::Status Generate(const GenerateOptions& options) {
                    LocalEngine::Open(options.engine.model, config));
   ASSIGN_OR_RETURN(const std::unique_ptr<const ModelText> text,
                    ModelText::Load(options.engine.model, local->model()));
-  if (!options.requests.empty()) {
-    return GenerateRequests(options.requests, options.generation, *local, *text);
+  if (options.requests.has_value()) {
+    return GenerateRequests(*options.requests, options.generation, *local, *text);
   }
   return StreamOne(options, *local, *text);
 }

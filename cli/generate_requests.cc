@@ -1,15 +1,19 @@
 #include "cli/generate_requests.h"
 
-#include <cstdio>
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "cli/standard_streams.h"
 #include "common/base/status.h"
 
 namespace sextant::cli {
@@ -18,20 +22,55 @@ namespace {
 using nlohmann::json;
 
 struct ParsedRequest {
+  std::string place;  // file and line
   GenerationRequest request;
   std::vector<std::string> stop;
 };
 
-// Takes `key` out of `object` when it is there and has T's type.
+// Whether `value` is of the kind that `to` takes, and fits it; the library would cut it to size.
+template <typename T>
+bool Convert(const json& value, T& to) {
+  if constexpr (std::is_same_v<T, json>) {
+    to = value;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    if (!value.is_boolean()) return false;
+    to = value.get<bool>();
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    if (!value.is_string()) return false;
+    to = value.get<std::string>();
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if (!value.is_number()) return false;
+    to = static_cast<T>(value.get<double>());
+    return std::isfinite(to);
+  } else {
+    if (value.is_number_unsigned()) {
+      if (!std::in_range<T>(value.get<std::uint64_t>())) return false;
+      to = static_cast<T>(value.get<std::uint64_t>());
+    } else {
+      if (!value.is_number_integer() || !std::in_range<T>(value.get<std::int64_t>())) return false;
+      to = static_cast<T>(value.get<std::int64_t>());
+    }
+  }
+  return true;
+}
+
+template <typename T>
+bool Convert(const json& value, std::vector<T>& to) {
+  if (!value.is_array()) return false;
+  to.clear();
+  return std::all_of(value.begin(), value.end(),
+                     [&to](const json& item) { return Convert(item, to.emplace_back()); });
+}
+
+// Takes `key` out of `object` when it is there. Errors: InvalidArgument for a value that T has not.
 template <typename T>
 absl::Status Take(json& object, const char* key, T& value) {
   const auto found = object.find(key);
   if (found == object.end()) return absl::OkStatus();
-  try {
-    value = found->template get<T>();
-  } catch (const json::exception&) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "\"", key, "\" cannot be ", found->dump(-1, ' ', false, json::error_handler_t::replace)));
+  if (!Convert(*found, value)) {
+    std::string text = found->dump(-1, ' ', true, json::error_handler_t::replace);
+    if (text.size() > 100) text = text.substr(0, 100) + "...";
+    return absl::InvalidArgumentError(absl::StrCat("\"", key, "\" cannot be ", text));
   }
   object.erase(found);
   return absl::OkStatus();
@@ -71,7 +110,10 @@ absl::StatusOr<std::vector<std::int32_t>> TakePrompt(json& object, const ModelTe
 absl::StatusOr<ParsedRequest> ParseRequest(const std::string& line, GenerationFlags flags,
                                            const ModelText& text) {
   json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) return absl::InvalidArgumentError("not a JSON object");
+  if (!object.is_object()) {
+    return absl::InvalidArgumentError(
+        "not a JSON object; write one request a line, such as {\"prompt_ids\":[1,2]}");
+  }
   ParsedRequest parsed;
   ASSIGN_OR_RETURN(parsed.request.prompt_ids, TakePrompt(object, text));
   RETURN_IF_ERROR(Take(object, "max_tokens", flags.max_tokens));
@@ -106,8 +148,10 @@ absl::StatusOr<std::vector<ParsedRequest>> ReadRequests(std::istream& input,
   std::string line;
   for (int number = 1; std::getline(input, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string place = absl::StrCat(path == "-" ? "standard input" : path, ":", number);
     absl::StatusOr<ParsedRequest> request = ParseRequest(line, defaults, text);
-    if (!request.ok()) return AddContext(request.status(), absl::StrCat(path, ":", number));
+    if (!request.ok()) return AddContext(request.status(), place);
+    request->place = place;
     requests.push_back(*std::move(request));
   }
   return requests;
@@ -149,11 +193,11 @@ absl::Status Apply(const TokenEvent& event, Engine& engine, Answer& answer) {
   return absl::OkStatus();
 }
 
-void Write(const Answer& answer) {
-  json line = {{"text", answer.text}, {"ids", answer.ids}, {"finish_reason", answer.finish_reason}};
+absl::Status Write(const Answer& answer) {
+  nlohmann::ordered_json line = {
+      {"text", answer.text}, {"ids", answer.ids}, {"finish_reason", answer.finish_reason}};
   if (answer.with_logprobs) line["logprobs"] = answer.logprobs;
-  std::printf("%s\n", line.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
-  std::fflush(stdout);
+  return WriteStandardOutput(line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace
@@ -163,7 +207,10 @@ absl::Status GenerateRequests(const std::string& path, const GenerationFlags& de
   std::ifstream file;
   if (path != "-") {
     file.open(path);
-    if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
+    if (!file) {
+      return absl::NotFoundError(absl::StrCat(
+          "--requests: \"", path, "\" cannot be read; name a file, or - for standard input"));
+    }
   }
   ASSIGN_OR_RETURN(std::vector<ParsedRequest> requests,
                    ReadRequests(path == "-" ? std::cin : file, path, defaults, text));
@@ -174,8 +221,9 @@ absl::Status GenerateRequests(const std::string& path, const GenerationFlags& de
     Answer answer;
     answer.stream = MakeTextStream(text, request.stop);
     answer.with_logprobs = request.request.sampling.logprobs.has_value();
-    ASSIGN_OR_RETURN(const std::int64_t sequence, engine.Submit(std::move(request.request)));
-    answers.emplace(sequence, std::move(answer));
+    const absl::StatusOr<std::int64_t> sequence = engine.Submit(std::move(request.request));
+    if (!sequence.ok()) return AddContext(sequence.status(), request.place);
+    answers.emplace(*sequence, std::move(answer));
   }
   while (!engine.idle()) {
     ASSIGN_OR_RETURN(const std::vector<TokenEvent> events, engine.Step());
@@ -183,7 +231,7 @@ absl::Status GenerateRequests(const std::string& path, const GenerationFlags& de
       RETURN_IF_ERROR(Apply(event, engine, answers.at(event.sequence)));
     }
     while (!answers.empty() && !answers.begin()->second.finish_reason.empty()) {
-      Write(answers.begin()->second);
+      RETURN_IF_ERROR(Write(answers.begin()->second));
       answers.erase(answers.begin());
     }
   }

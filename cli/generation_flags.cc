@@ -105,13 +105,14 @@ absl::StatusOr<v1::GenerationParams> ToGenerationParams(const GenerationFlags& f
   return params;
 }
 
-absl::StatusOr<std::vector<std::int32_t>> ParseIds(absl::string_view text) {
+absl::StatusOr<std::vector<std::int32_t>> ParseIds(absl::string_view flag, absl::string_view text) {
   std::vector<std::int32_t> ids;
   for (absl::string_view item :
        absl::StrSplit(text, absl::ByAnyChar(", \n\t"), absl::SkipEmpty())) {
     std::int32_t id = 0;
     if (!absl::SimpleAtoi(item, &id)) {
-      return absl::InvalidArgumentError(absl::StrCat("\"", item, "\" is no token id"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(flag, ": \"", item, "\" is no token id; give whole numbers, as in 1,2,3"));
     }
     ids.push_back(id);
   }

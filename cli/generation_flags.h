@@ -44,7 +44,9 @@ void AddGenerationFlags(CLI::App& command, GenerationFlags& flags);
 // Errors: as above, and InvalidArgument for a max_tokens outside of 32 bits.
 [[nodiscard]] absl::StatusOr<v1::GenerationParams> ToGenerationParams(const GenerationFlags& flags);
 
-// "1,2,3" (also separated by spaces) as ids. Errors: InvalidArgument naming what is no number.
-[[nodiscard]] absl::StatusOr<std::vector<std::int32_t>> ParseIds(absl::string_view text);
+// "1,2,3" (also separated by spaces) as ids. Errors: InvalidArgument naming the flag and what is
+// no number.
+[[nodiscard]] absl::StatusOr<std::vector<std::int32_t>> ParseIds(absl::string_view flag,
+                                                                 absl::string_view text);
 
 }  // namespace sextant::cli

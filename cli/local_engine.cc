@@ -1,10 +1,14 @@
 #include "cli/local_engine.h"
 
+#include <filesystem>
+#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/status.h"
 #include "common/device/backend.h"
+#include "common/weights/model_tensors.h"
 
 namespace sextant::cli {
 namespace {
@@ -22,8 +26,14 @@ int NumThreads(const EngineConfig& config) {
 
 absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Open(const std::string& model_dir,
                                                                const EngineConfig& config) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(model_dir, ignored)) {
+    return absl::NotFoundError(absl::StrCat(
+        model_dir, ": is no folder; give that of a checkpoint, with config.json and the weights"));
+  }
   ASSIGN_OR_RETURN(ModelConfig model, ReadModelConfig(model_dir));
   ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(model_dir));
+  RETURN_IF_ERROR(CheckModelTensors(checkpoint, model));
   std::unique_ptr<LocalEngine> engine(
       new LocalEngine(std::move(model), config, std::move(checkpoint)));
   RETURN_IF_ERROR(engine->Load());

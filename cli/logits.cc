@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +9,7 @@
 #include "cli/engine_flags.h"
 #include "cli/generation_flags.h"
 #include "cli/local_engine.h"
+#include "cli/standard_streams.h"
 #include "common/base/status.h"
 
 namespace sextant::cli {
@@ -30,29 +30,47 @@ void AppendFloat(float value, std::string& line) {
   line.append(digits, end);
 }
 
-void PrintPosition(std::int64_t position, std::int32_t id, const float* logits,
-                   std::int64_t vocab_size) {
+absl::Status PrintPosition(std::int64_t position, std::int32_t id, const float* logits,
+                           std::int64_t vocab_size) {
   std::string line = absl::StrCat("{\"position\":", position, ",\"id\":", id, ",\"logits\":[");
   for (std::int64_t i = 0; i < vocab_size; ++i) {
     if (i > 0) line += ',';
     AppendFloat(logits[i], line);
   }
   line += "]}\n";
-  std::fwrite(line.data(), 1, line.size(), stdout);
+  return WriteStandardOutput(line);
+}
+
+// So that a prompt that cannot be computed to its end prints nothing at all.
+absl::Status CheckIds(const std::vector<std::int32_t>& ids, const ModelConfig& model) {
+  if (static_cast<std::int64_t>(ids.size()) > model.max_position_embeddings) {
+    return absl::InvalidArgumentError(absl::StrCat("--ids: ", ids.size(),
+                                                   " tokens do not fit the model's context of ",
+                                                   model.max_position_embeddings, "; give fewer"));
+  }
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < model.vocab_size) continue;
+    return absl::InvalidArgumentError(absl::StrCat("--ids: token id ", ids[i], " at position ", i,
+                                                   " is outside the vocabulary; ids go from 0 to ",
+                                                   model.vocab_size - 1));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Logits(const LogitsOptions& options) {
-  ASSIGN_OR_RETURN(const std::vector<std::int32_t> ids, ParseIds(options.ids));
+  ASSIGN_OR_RETURN(const std::vector<std::int32_t> ids, ParseIds("--ids", options.ids));
   const auto length = static_cast<std::int64_t>(ids.size());
   if (length == 0) return absl::InvalidArgumentError("--ids: give at least one token id");
   if (options.last < 0 || options.last > length) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--last ", options.last, ": there are ", length, " positions"));
+        absl::StrCat("--last ", options.last, ": there are ", length,
+                     " positions; give a number up to that, or 0 for all"));
   }
   ASSIGN_OR_RETURN(EngineConfig config, MakeEngineConfig(options.engine));
   config.cache_tokens = std::max(config.cache_tokens, length);
   ASSIGN_OR_RETURN(const std::unique_ptr<LocalEngine> local,
                    LocalEngine::Open(options.engine.model, config));
+  RETURN_IF_ERROR(CheckIds(ids, local->model()));
 
   const std::int64_t wanted_from = options.last > 0 ? length - options.last : 0;
   SequenceBlocks blocks(local->cache());
@@ -72,7 +90,8 @@ absl::Status Logits(const LogitsOptions& options) {
     ASSIGN_OR_RETURN(const MatrixView<const float> logits, local->transformer().Forward({slice}));
     for (std::int64_t i = 0; i < logits.rows; ++i) {
       const std::int64_t position = begin + i;
-      PrintPosition(position, ids[static_cast<std::size_t>(position)], logits.Row(i), logits.cols);
+      RETURN_IF_ERROR(PrintPosition(position, ids[static_cast<std::size_t>(position)],
+                                    logits.Row(i), logits.cols));
     }
     begin = end;
   }

@@ -1,6 +1,22 @@
 #include <CLI/CLI.hpp>
+#include <string>
 
+#include "absl/status/status.h"
 #include "cli/commands.h"
+
+namespace {
+
+// One line and status 2 for a command line that cannot be meant.
+int UsageError(const CLI::App& app, const CLI::ParseError& error) {
+  std::string command;
+  for (const CLI::App* chosen : app.get_subcommands()) command = chosen->get_name();
+  (void)sextant::cli::ExitCode(
+      command, absl::InvalidArgumentError(std::string(error.what()) + "; see sextant " + command +
+                                          (command.empty() ? "" : " ") + "--help"));
+  return 2;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{"Sextant: expert-parallel inference of the DeepSeek-V2 family"};
@@ -15,6 +31,12 @@ int main(int argc, char** argv) {
   sextant::cli::AddStatusCommand(app, exit_code);
   sextant::cli::AddTokenizeCommand(app, exit_code);
   sextant::cli::AddUpCommand(app, exit_code);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return UsageError(app, error);
+  }
   return exit_code;
 }

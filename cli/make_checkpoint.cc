@@ -27,7 +27,9 @@ static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes i
 
 absl::Status Run(Options& options) {
   RandomCheckpointArgs& args = options.args;
-  ASSIGN_OR_RETURN(args.max_shard_bytes, ParseByteSize(options.shard_size));
+  const absl::StatusOr<std::int64_t> shard_bytes = ParseByteSize(options.shard_size);
+  if (!shard_bytes.ok()) return AddContext(shard_bytes.status(), "--shard-size");
+  args.max_shard_bytes = *shard_bytes;
   args.replace = options.force ? Replace::kCheckpoint : Replace::kNever;
   if (args.threads == 0) args.threads = static_cast<int>(std::thread::hardware_concurrency());
   if (args.threads < 1) args.threads = 1;
