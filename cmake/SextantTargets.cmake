@@ -90,6 +90,14 @@ function(sextant_script_test name script)
   set_tests_properties(${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
+# sextant_process_test(NAME SCRIPT ARGUMENT...): a Python script that starts the programs it is given;
+# those of a sanitized build as well.
+function(sextant_process_test name script)
+  add_test(NAME ${name} COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${ARGN}
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+endfunction()
+
 # sextant_fuzzer(NAME SOURCES ... DEPS ...): a libFuzzer program, clang only. Its seeds are the
 # files in tests/fuzz/corpus/NAME, its words those of tests/fuzz/corpus/NAME.dict; both optional.
 function(sextant_fuzzer name)
