@@ -24,7 +24,7 @@ class HelpTest(support.CliTest):
                 text = result.out.decode()
                 self.assertIn("Usage:", text)
                 for flag in re.findall(r"^ +((?:-\w,)?--[\w-]+)[^\n]*$", text, re.MULTILINE):
-                    self.assertRegex(text, rf"{re.escape(flag)}[^\n]*(  |\n +)\w")
+                    self.assertRegex(text, rf"{re.escape(flag)}[^\n]*(  |\n +)\"?\w")
 
 
 if __name__ == "__main__":
