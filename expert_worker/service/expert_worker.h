@@ -29,12 +29,12 @@ namespace sextant {
 class ExpertWorker {
  public:
   struct Options {
-    std::string model_dir;
-    std::string router_target;        // gRPC target of the router
-    std::vector<std::string> listen;  // at least one: RpcServer::Options
-    int threads = 1;                  // that compute
+    std::string model_dir = {};
+    std::string router_target = {};        // gRPC target of the router
+    std::vector<std::string> listen = {};  // at least one: RpcServer::Options
+    int threads = 1;                       // that compute
     Precision precision = Precision::kBf16;
-    std::string admin_target;  // of the metrics page, for people; may be empty
+    std::string admin_target = {};  // of the metrics page, for people; may be empty
     absl::Duration join_timeout = absl::Seconds(60);
     Logger log = Logger("expert_worker");
     // Called once, by a thread of the membership's, when that has ended without Leave.
