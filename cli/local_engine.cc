@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,12 +14,6 @@ namespace {
 
 constexpr std::int64_t kBlockTokens = 64;   // 36 KiB of V2-Lite's latents per layer and block
 constexpr std::int64_t kMaxSequences = 64;  // running at once; more wait
-
-int NumThreads(const EngineConfig& config) {
-  if (config.threads > 0) return static_cast<int>(config.threads);
-  const unsigned processors = std::thread::hardware_concurrency();
-  return processors > 0 ? static_cast<int>(processors) : 1;
-}
 
 }  // namespace
 
@@ -47,7 +40,7 @@ absl::Status LocalEngine::Load() {
   ASSIGN_OR_RETURN(ExpertStore experts, ExpertStore::Load(model_, AllExperts(model_), *loader_));
   experts_ = std::make_unique<ExpertStore>(std::move(experts));
 
-  pool_ = std::make_unique<ThreadPool>(NumThreads(config_));
+  pool_ = std::make_unique<ThreadPool>(ThreadCount(config_.threads));
   stream_ = std::make_unique<Stream>(backend, *pool_);
   host_ = std::make_unique<StoredExperts>(*experts_, *stream_, config_.dtype);
   exchange_ =

@@ -1,20 +1,18 @@
 // expert_worker: holds a share of the routed experts and computes what attention workers send.
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
+#include "common/device/thread_pool.h"
 #include "common/observability/metrics_server.h"
 #include "common/rpc/process.h"
 #include "common/rpc/stop_signals.h"
+#include "common/rpc/unix_socket.h"
 #include "expert_worker/service/expert_worker.h"
 
 namespace sextant {
@@ -55,21 +53,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
 }
 
-std::vector<std::string> ListenTargets(const Flags& flags) {
-  if (!flags.listen.empty()) return flags.listen;
-  std::string folder = flags.runtime_dir;
-  if (folder.empty()) folder = absl::StrCat("/tmp/sextant-", getuid());
-  mkdir(folder.c_str(), 0700);  // where that fails, listening says why
-  return {absl::StrCat("unix:", folder, "/expert-", getpid(), ".sock")};
-}
-
-int NumThreads(std::int64_t threads) {
-  if (threads > 0) return static_cast<int>(threads);
-  const unsigned processors = std::thread::hardware_concurrency();
-  return processors > 0 ? static_cast<int>(processors) : 1;
-}
-
-absl::Status Run(const Flags& flags, StopSignals& signals) {
+absl::Status Run(Flags flags, StopSignals& signals) {
+  if (flags.listen.empty()) flags.listen.push_back(OwnUnixTarget(flags.runtime_dir, "expert"));
   ASSIGN_OR_RETURN(const LogLevel level, ParseLogLevel(flags.log_level));
   const Logger log("expert_worker", level);
   Metrics metrics;
@@ -82,8 +67,8 @@ absl::Status Run(const Flags& flags, StopSignals& signals) {
       const std::unique_ptr<ExpertWorker> worker,
       ExpertWorker::Start({.model_dir = flags.model,
                            .router_target = flags.router,
-                           .listen = ListenTargets(flags),
-                           .threads = NumThreads(flags.threads),
+                           .listen = flags.listen,
+                           .threads = ThreadCount(flags.threads),
                            .precision = flags.dtype == "bf16" ? Precision::kBf16 : Precision::kFp32,
                            .admin_target = page == nullptr ? "" : page->target(),
                            .log = log,

@@ -13,6 +13,7 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -31,8 +32,11 @@ using BannedIds = std::shared_ptr<const std::vector<std::int32_t>>;
 class AttentionService final
     : public v1::Attention::WithRawCallbackMethod_Run<v1::Attention::Service> {
  public:
-  AttentionService(EngineThread& engine, std::int64_t vocab_size)
-      : engine_(engine), vocab_size_(vocab_size) {}
+  explicit AttentionService(std::int64_t vocab_size) : vocab_size_(vocab_size) {}
+
+  // The engine, which is built once the cluster has said for which numeric profile; called once.
+  // Until then streams end with Unavailable.
+  void Use(EngineThread& engine) { engine_ = &engine; }
 
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Run(
       grpc::CallbackServerContext* context) override;
@@ -40,10 +44,11 @@ class AttentionService final
   // The ids as a list that streams with equal ones share, so that their rows are sampled together.
   [[nodiscard]] absl::StatusOr<BannedIds> ShareBannedIds(absl::Span<const std::int32_t> ids);
 
-  [[nodiscard]] EngineThread& engine() { return engine_; }
+  // Null before Use.
+  [[nodiscard]] EngineThread* engine() const { return engine_; }
 
  private:
-  EngineThread& engine_;
+  std::atomic<EngineThread*> engine_ = nullptr;
   const std::int64_t vocab_size_;
   Mutex mutex_;
   BannedIds last_ ABSL_GUARDED_BY(mutex_) = std::make_shared<const std::vector<std::int32_t>>();

@@ -24,7 +24,11 @@ RunReactor* RunReactor::Start(AttentionService& service) {
   reactor->self_.reset(reactor);
   // The engine may call before this returns, and waits for the lock.
   const MutexLock lock(reactor->mutex_);
-  auto stream = service.engine().Open(reactor->self_);
+  if (service.engine() == nullptr) {
+    reactor->EndWith(absl::UnavailableError("the worker has not joined its cluster yet"));
+    return reactor;
+  }
+  auto stream = service.engine()->Open(reactor->self_);
   if (!stream.ok()) {
     reactor->EndWith(stream.status());
     return reactor;
@@ -75,7 +79,7 @@ absl::Status RunReactor::Handle(v1::AttentionCommand& command) {
 
 absl::Status RunReactor::Configure(const v1::ConfigureStream& configure) {
   ASSIGN_OR_RETURN(banned_ids_, service_.ShareBannedIds(configure.banned_ids()));
-  *pending_.mutable_load() = ToProto(service_.engine().load());
+  *pending_.mutable_load() = ToProto(service_.engine()->load());
   WritePending();
   return absl::OkStatus();
 }
@@ -88,7 +92,7 @@ void RunReactor::StartSequence(const v1::StartSequence& start) {
   }
   *pending_.add_events() =
       ToProto(StreamEvent{.sequence = start.sequence(), .token = request.status(), .finish = {}});
-  *pending_.mutable_load() = ToProto(service_.engine().load());
+  *pending_.mutable_load() = ToProto(service_.engine()->load());
   WritePending();
   ReadNext();
 }

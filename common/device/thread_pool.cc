@@ -77,4 +77,10 @@ void ThreadPool::WorkerLoop(int worker) {
   }
 }
 
+int ThreadCount(std::int64_t requested) {
+  if (requested > 0) return static_cast<int>(requested);
+  const unsigned processors = std::thread::hardware_concurrency();
+  return processors > 0 ? static_cast<int>(processors) : 1;
+}
+
 }  // namespace sextant

@@ -50,4 +50,7 @@ class ThreadPool {
   std::atomic<bool> stop_ = false;
 };
 
+// `requested`, or one per processor where that is 0.
+[[nodiscard]] int ThreadCount(std::int64_t requested);
+
 }  // namespace sextant

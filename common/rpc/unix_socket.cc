@@ -48,4 +48,10 @@ absl::Status RemoveStaleUnixSocket(const std::string& target) {
   return absl::OkStatus();
 }
 
+std::string OwnUnixTarget(std::string folder, const std::string& role) {
+  if (folder.empty()) folder = absl::StrCat("/tmp/sextant-", getuid());
+  mkdir(folder.c_str(), 0700);  // where that fails, listening says why
+  return absl::StrCat("unix:", folder, "/", role, "-", getpid(), ".sock");
+}
+
 }  // namespace sextant

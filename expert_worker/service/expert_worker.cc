@@ -2,14 +2,13 @@
 
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "common/base/status.h"
 #include "common/config/model_config.h"
 #include "common/device/backend.h"
 #include "common/exchange/frame.h"
 #include "common/membership/member.h"
 #include "common/membership/model_identity.h"
-#include "common/rpc/channel.h"
+#include "common/membership/worker_hello.h"
 #include "common/rpc/server.h"
 #include "common/weights/checkpoint.h"
 #include "expert_worker/compute/shard_experts.h"
@@ -24,29 +23,6 @@ namespace {
 
 constexpr char kServiceName[] = "sextant.v1.Expert";
 constexpr absl::Duration kStreamGrace = absl::Seconds(1);
-
-v1::Endpoint EndpointOf(const std::vector<std::string>& targets) {
-  v1::Endpoint endpoint;
-  endpoint.set_host_id(HostId());
-  for (const std::string& target : targets) {
-    const bool is_unix = absl::StartsWith(target, "unix:");
-    std::string& place = is_unix ? *endpoint.mutable_unix_target() : *endpoint.mutable_tcp_target();
-    if (place.empty()) place = target;
-  }
-  return endpoint;
-}
-
-// Every profile from the best that may be chosen here downwards.
-absl::StatusOr<std::vector<std::string>> NumericProfiles() {
-  ASSIGN_OR_RETURN(const Backend best, ChooseBackend());
-  const std::vector<Backend> supported = SupportedBackends();
-  std::vector<std::string> profiles;
-  for (auto backend = supported.rbegin(); backend != supported.rend(); ++backend) {
-    const bool is_profile = *backend != Backend::kReference || best == Backend::kReference;
-    if (*backend <= best && is_profile) profiles.emplace_back(Name(*backend));
-  }
-  return profiles;
-}
 
 }  // namespace
 
@@ -83,7 +59,7 @@ ExpertWorker::ExpertWorker(std::unique_ptr<Parts> parts) : parts_(std::move(part
 absl::StatusOr<std::unique_ptr<ExpertWorker>> ExpertWorker::Start(Options options,
                                                                   Metrics& metrics) {
   const Logger& log = options.log;
-  ASSIGN_OR_RETURN(const std::vector<std::string> profiles, NumericProfiles());
+  ASSIGN_OR_RETURN(const std::vector<std::string> profiles, OfferedProfiles());
   ASSIGN_OR_RETURN(ModelConfig config, ReadModelConfig(options.model_dir));
   ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(options.model_dir));
   ASSIGN_OR_RETURN(const v1::ModelIdentity model,

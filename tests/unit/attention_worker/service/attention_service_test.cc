@@ -109,7 +109,8 @@ class AttentionServiceTest : public testing::Test {
                                                        .banned_ids = {},
                                                        .prefix_cache = true});
     thread_ = std::make_unique<EngineThread>(*engine_, EngineThread::Options{.on_step = {}});
-    service_ = std::make_unique<AttentionService>(*thread_, local_->model().vocab_size);
+    service_ = std::make_unique<AttentionService>(local_->model().vocab_size);
+    service_->Use(*thread_);
     auto server = RpcServer::Start(
         {.listen = {"unix:" + dir_.path() + "/a.sock"}, .services = {service_.get()}});
     EXPECT_TRUE(server.ok()) << server.status();
