@@ -6,8 +6,10 @@
 //
 // Threads:   everything may be called from any thread. An answer's callbacks come from one of
 //            gRPC's at a time, pieces in order, `on_end` once and last; they must not block long.
-// Ownership: an answer lives on until its `on_end` has returned, whoever else holds it; the client
-//            may go before that.
+// Ownership: an answer lives on until its `on_end` has returned, whoever else holds it. The
+// client's
+//            destructor waits until all have ended, so no callback may destroy it: the last channel
+//            of a process waits for gRPC's callback threads, and must not go on one of them.
 #pragma once
 
 #include <functional>
