@@ -53,15 +53,17 @@ function(sextant_isa_sources isa)
 endfunction()
 
 # A program for people, always found in build/bin. Sanitized and instrumented builds keep theirs
-# to themselves, so that they never replace the ones people run.
+# to themselves, so that they never replace the ones people run. All are in one folder, because
+# `sextant up` starts the others from its own.
 function(sextant_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} sextant_warnings)
-  if(NOT SEXTANT_SANITIZE AND NOT SEXTANT_COVERAGE)
-    set_target_properties(${name} PROPERTIES
-      RUNTIME_OUTPUT_DIRECTORY ${CMAKE_SOURCE_DIR}/build/bin)
+  set(folder ${CMAKE_SOURCE_DIR}/build/bin)
+  if(SEXTANT_SANITIZE OR SEXTANT_COVERAGE)
+    set(folder ${CMAKE_BINARY_DIR}/bin)
   endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${folder})
 endfunction()
 
 # sextant_test(NAME SOURCES ... DEPS ... [LABELS ...]): a GoogleTest program, one ctest entry.

@@ -8,7 +8,7 @@ readonly BUILD_PACKAGES=(
   libgtest-dev libgmock-dev
 )
 # What ./tests/run uses besides: the fuzzers and the lock analysis, the format check, scripts.
-readonly TEST_PACKAGES=(clang libclang-rt-14-dev clang-format python3)
+readonly TEST_PACKAGES=(clang libclang-rt-14-dev clang-format python3 python3-venv)
 
 is_installed() {
   [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]

@@ -67,8 +67,28 @@ stage_checks() {
   check "syntax of the scripts" tests/stages/check_scripts
 }
 
+# grpcio from PyPI, for tests/integration/python_client: beside the compiler cache, never in this
+# tree. Where PyPI cannot be reached that test is skipped and says so.
+install_python_client() {
+  local folder=$1 wanted=$2
+  rm -rf "${folder}"
+  python3 -m venv "${folder}" &&
+    "${folder}/bin/pip" install --quiet --disable-pip-version-check --retries 1 --timeout 20 \
+      --requirement "${wanted}" &&
+    cp "${wanted}" "${folder}/installed.txt"
+}
+
+prepare_python_client() {
+  local folder="${SEXTANT_PYTHON_CLIENT:-${XDG_CACHE_HOME:-${HOME}/.cache}/sextant/python-client}"
+  local wanted=tests/integration/python_client/requirements.txt
+  cmp --silent "${folder}/installed.txt" "${wanted}" && return
+  STEP_TAIL_LINES=3 run_step python-client "grpcio for the client test" \
+    install_python_client "${folder}" "${wanted}" || true
+}
+
 stage_release() {
   build_or_record release || return 0
+  prepare_python_client
   run_suite release "tests, release" env
 }
 
