@@ -44,7 +44,7 @@ TEST(EngineBatchingTest, TheHeadOfAPromptIsNotComputedTwice) {
   const std::int64_t first = harness.Submit(Request(prompt, 1));
   harness.RunAll();
   Ids other = prompt;
-  other[9] = (other[9] + 1) % TaggingModel::kVocab;
+  other[9] = static_cast<std::int32_t>((other[9] + 1) % TaggingModel::kVocab);
   const std::int64_t same_head = harness.Submit(Request(other, 3));
   harness.RunAll();
   EXPECT_EQ(harness.outputs().at(first).cached_prompt_tokens, 0);
