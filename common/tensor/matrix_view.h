@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "common/base/check.h"
 #include "common/tensor/dtype.h"
+#include "common/tensor/float_types.h"
 
 namespace sextant {
 
@@ -52,6 +54,19 @@ struct WeightView {
   std::int64_t cols = 0;
 
   [[nodiscard]] std::int64_t bytes() const { return rows * cols * BytesOf(dtype); }
+
+  // One element, at any alignment: for references and tests, not for fast paths.
+  [[nodiscard]] float At(std::int64_t row, std::int64_t col) const {
+    const char* from = static_cast<const char*>(data) + (row * cols + col) * BytesOf(dtype);
+    if (dtype == DType::kBf16) {
+      Bf16 value;
+      std::memcpy(&value, from, sizeof(value));
+      return ToFloat(value);
+    }
+    float value;
+    std::memcpy(&value, from, sizeof(value));
+    return value;
+  }
 
   [[nodiscard]] WeightView Rows(std::int64_t begin, std::int64_t count) const {
     CHECK_GE(begin, 0);

@@ -11,7 +11,4 @@ void LinearReference(const LinearArgs& args);
 // What a result becomes under `precision`: an f32, rounded to bf16 where the published code does.
 [[nodiscard]] float RoundResult(double value, Precision precision);
 
-// Element (row, col) of a bf16 or f32 weight matrix, at any alignment.
-[[nodiscard]] float WeightAt(const WeightView& weight, std::int64_t row, std::int64_t col);
-
 }  // namespace sextant

@@ -9,13 +9,6 @@
 namespace sextant {
 namespace {
 
-double WeightAt(const WeightView& weight, std::int64_t row, std::int64_t col) {
-  const std::int64_t i = row * weight.cols + col;
-  return static_cast<double>(weight.dtype == DType::kBf16
-                                 ? ToFloat(static_cast<const Bf16*>(weight.data)[i])
-                                 : static_cast<const float*>(weight.data)[i]);
-}
-
 double CacheAt(const LatentCacheView& cache, absl::Span<const std::int32_t> blocks,
                std::int64_t position, std::int64_t col) {
   const auto block =
@@ -49,7 +42,7 @@ std::vector<double> Expand(const MlaPrefillArgs& args, std::int64_t length, std:
     for (std::int64_t i = row; i < row + count; ++i) {
       double sum = 0;
       for (std::int64_t r = 0; r < args.dims.rank; ++r) {
-        sum += WeightAt(args.kv_b, i, r) * CacheAt(args.cache, args.blocks, s, r);
+        sum += static_cast<double>(args.kv_b.At(i, r)) * CacheAt(args.cache, args.blocks, s, r);
       }
       expanded.push_back(Rounded(sum, args.precision));
     }
@@ -102,7 +95,7 @@ void DecodeHead(const MlaDecodeArgs& args, std::int64_t b, std::int64_t head) {
   for (std::int64_t r = 0; r < dims.rank; ++r) {
     double sum = 0;
     for (std::int64_t i = 0; i < dims.nope; ++i) {
-      sum += static_cast<double>(q[i]) * WeightAt(args.kv_b, key_row + i, r);
+      sum += static_cast<double>(q[i]) * static_cast<double>(args.kv_b.At(key_row + i, r));
     }
     latent_q.push_back(Rounded(sum, args.precision));
   }
@@ -128,7 +121,7 @@ void DecodeHead(const MlaDecodeArgs& args, std::int64_t b, std::int64_t head) {
   for (std::int64_t i = 0; i < dims.v; ++i) {
     double sum = 0;
     for (std::size_t r = 0; r < u.size(); ++r) {
-      sum += u[r] * WeightAt(args.kv_b, value_row + i, static_cast<std::int64_t>(r));
+      sum += u[r] * static_cast<double>(args.kv_b.At(value_row + i, static_cast<std::int64_t>(r)));
     }
     args.out.Row(b)[head * dims.v + i] = static_cast<float>(Rounded(sum, args.precision));
   }

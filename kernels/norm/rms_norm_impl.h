@@ -77,10 +77,10 @@ void NormRow(const RmsNormRow& row) {
   }
   const float mean = SumOfSquares<V>(x, row.cols) / static_cast<float>(row.cols);
   const float scale = 1.0F / __builtin_sqrtf(mean + row.eps);
-  if (row.weight_is_bf16) {
-    ScaleRow<V>(row, x, static_cast<const Bf16*>(row.weight), scale);
+  if (row.weight.dtype == DType::kBf16) {
+    ScaleRow<V>(row, x, static_cast<const Bf16*>(row.weight.data), scale);
   } else {
-    ScaleRow<V>(row, x, static_cast<const float*>(row.weight), scale);
+    ScaleRow<V>(row, x, static_cast<const float*>(row.weight.data), scale);
   }
 }
 

@@ -22,10 +22,8 @@ void RmsNormRowReference(const RmsNormRow& row) {
   const double mean = sum / static_cast<double>(row.cols);
   const double scale = 1.0 / std::sqrt(mean + static_cast<double>(row.eps));
   for (std::int64_t i = 0; i < row.cols; ++i) {
-    const float weight = row.weight_is_bf16 ? ToFloat(static_cast<const Bf16*>(row.weight)[i])
-                                            : static_cast<const float*>(row.weight)[i];
     const float normalised = rounded(static_cast<double>(x[i]) * scale);
-    row.y[i] = rounded(static_cast<double>(normalised) * static_cast<double>(weight));
+    row.y[i] = rounded(static_cast<double>(normalised) * static_cast<double>(row.weight.At(0, i)));
   }
 }
 

@@ -3,14 +3,15 @@
 
 #include <cstdint>
 
+#include "common/tensor/matrix_view.h"
+
 namespace sextant {
 
 struct RmsNormRow {
   const float* x;      // H values
   const float* delta;  // H values to add to x first, or null
   float* sum;          // where x + delta goes; unused when delta is null
-  const void* weight;  // H values
-  bool weight_is_bf16;
+  WeightView weight;   // [1, H]
   float eps;
   float* y;           // H values out
   std::int64_t cols;  // H

@@ -39,10 +39,10 @@ float Bound(const FeedForwardWeights& weights, MatrixView<const float> row, std:
     double gate = 0;
     double up = 0;
     for (std::int64_t k = 0; k < row.cols; ++k) {
-      gate += std::abs(static_cast<double>(row.Row(0)[k]) * WeightAt(weights.gate, f, k));
-      up += std::abs(static_cast<double>(row.Row(0)[k]) * WeightAt(weights.up, f, k));
+      gate += std::abs(static_cast<double>(row.Row(0)[k]) * weights.gate.At(f, k));
+      up += std::abs(static_cast<double>(row.Row(0)[k]) * weights.up.At(f, k));
     }
-    total += gate * up * std::abs(static_cast<double>(WeightAt(weights.down, n, f)));
+    total += gate * up * std::abs(static_cast<double>(weights.down.At(n, f)));
   }
   return static_cast<float>(total * depth * eps + 1e-30);
 }

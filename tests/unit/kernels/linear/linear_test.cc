@@ -19,7 +19,7 @@ namespace {
 float Bound(const LinearArgs& args, std::int64_t t, std::int64_t n) {
   double magnitude = 0;
   for (std::int64_t k = 0; k < args.weight.cols; ++k) {
-    magnitude += std::abs(static_cast<double>(args.x.Row(t)[k]) * WeightAt(args.weight, n, k));
+    magnitude += std::abs(static_cast<double>(args.x.Row(t)[k]) * args.weight.At(n, k));
   }
   const double depth = 8 + static_cast<double>(args.weight.cols) / 16;
   const double sum = magnitude * depth * 0x1p-24;
