@@ -31,16 +31,16 @@ namespace sextant {
 class AttentionWorker {
  public:
   struct Options {
-    std::string model_dir;
-    std::string router_target;        // gRPC target of the router
-    std::vector<std::string> listen;  // at least one: RpcServer::Options
-    int threads = 1;                  // that compute
+    std::string model_dir = {};
+    std::string router_target = {};        // gRPC target of the router
+    std::vector<std::string> listen = {};  // at least one: RpcServer::Options
+    int threads = 1;                       // that compute
     Precision precision = Precision::kBf16;
     std::int64_t cache_tokens = 16384;    // of all sequences
     std::int64_t max_batch_tokens = 512;  // rows of one step
     std::int64_t max_sequences = 64;      // computed at once
     bool prefix_cache = true;
-    std::string admin_target;  // of the metrics page, for people; may be empty
+    std::string admin_target = {};  // of the metrics page, for people; may be empty
     absl::Duration join_timeout = absl::Seconds(60);
     Logger log = Logger("attention_worker");
     // Called once, by a thread of the membership's, when that has ended without Leave.

@@ -33,7 +33,8 @@ MAY_INCLUDE = {
 
 # Library -> the only folders that may include it.
 ONLY_IN = {
-    "CLI/": ["cli", "attention_worker/main.cc", "expert_worker/main.cc", "router/main.cc"],
+    "CLI/": ["cli", "common/program", "attention_worker/program", "expert_worker/program",
+             "router/program"],
     "benchmark/": ["tests", "cli"],
     "gmock/": ["tests"],
     "grpc/": ["common/exchange", "common/rpc", "router/service", "attention_worker/service",

@@ -1,4 +1,4 @@
-#include "common/rpc/stop_signals.h"
+#include "common/program/stop_signals.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

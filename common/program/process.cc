@@ -1,4 +1,4 @@
-#include "common/rpc/process.h"
+#include "common/program/process.h"
 
 #include <malloc.h>
 

@@ -16,23 +16,24 @@
 // Threads:   one of its own takes the signals; every method may be called from any thread.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
+#include <atomic>
 #include <thread>
+
+#include "common/program/stop_source.h"
 
 namespace sextant {
 
-class StopSignals {
+class StopSignals final : public StopSource {
  public:
   StopSignals();
-  ~StopSignals();
+  ~StopSignals() override;
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  void Ready();
-  void Wait();
-  // As if the first signal had come: the process has a reason of its own to stop.
-  void Request();
+  void Ready() override { ready_ = true; }
+  void Wait() override { stop_.Wait(); }
+  // As if the first signal had come.
+  void Request() override { stop_.Request(); }
 
  private:
   void Run();
@@ -40,10 +41,8 @@ class StopSignals {
   int signals_ = -1;  // a signalfd
   int end_ = -1;      // an eventfd, readable once the thread is to end
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool ready_ = false;
-  bool asked_ = false;
+  std::atomic<bool> ready_ = false;
+  StopFlag stop_;
 
   std::thread thread_;
 };

@@ -1,4 +1,4 @@
-#include "common/rpc/stop_signals.h"
+#include "common/program/stop_signals.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -45,31 +45,9 @@ void StopSignals::Run() {
     if (read(signals_, &info, sizeof(info)) != static_cast<ssize_t>(sizeof(info))) continue;
     if (!first) std::_Exit(1);
     first = false;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (!ready_) std::_Exit(0);
-      asked_ = true;
-    }
-    changed_.notify_all();
+    if (!ready_) std::_Exit(0);
+    stop_.Request();
   }
-}
-
-void StopSignals::Ready() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  ready_ = true;
-}
-
-void StopSignals::Wait() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  changed_.wait(lock, [this] { return asked_; });
-}
-
-void StopSignals::Request() {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    asked_ = true;
-  }
-  changed_.notify_all();
 }
 
 }  // namespace sextant

@@ -1,0 +1,69 @@
+// What both kinds of worker do around their role: their common flags, and one life from the metrics
+// page to the goodbye.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/status.h"
+#include "common/config/config.h"
+#include "common/observability/log.h"
+#include "common/program/program.h"
+
+namespace sextant {
+
+struct WorkerFlags {
+  std::string model;
+  std::string router = "127.0.0.1:7070";
+  std::string config_file;
+  std::vector<std::string> listen;  // empty: as configured, else a unix socket in runtime_dir
+  std::string runtime_dir;
+  std::optional<std::int64_t> threads;
+  std::optional<std::string> dtype;
+  std::optional<std::int64_t> admin_port;
+  std::optional<std::string> log_level;
+};
+
+// `flags` outlives the parse.
+void AddWorkerFlags(CLI::App& app, WorkerFlags& flags);
+
+// The file's settings with the flags for engine and cluster laid over them; `listen` and
+// `admin_port` belong to the role's own section. Errors: those of ReadConfig.
+[[nodiscard]] absl::StatusOr<Config> ReadWorkerConfig(const WorkerFlags& flags);
+
+struct WorkerLife {
+  const char* role;  // "expert_worker"
+  std::int64_t admin_port;
+  ClusterConfig cluster;
+};
+
+// Worker is AttentionWorker or ExpertWorker; `options` as configured, without what is filled in
+// here. Errors: those of the metrics page, of Worker::Start, and why the membership has ended.
+template <typename Worker>
+absl::Status RunWorker(const WorkerLife& life, typename Worker::Options options, StopSource& stop,
+                       const ReadyFunction& on_ready) {
+  const Logger log(life.role, life.cluster.log_level);
+  Metrics metrics;
+  ASSIGN_OR_RETURN(const auto page, StartMetricsPage(metrics, life.admin_port));
+  if (page != nullptr) options.admin_target = page->target();
+  options.log = log;
+  options.on_ended = [&stop] { stop.Request(); };
+  ASSIGN_OR_RETURN(const std::unique_ptr<Worker> worker,
+                   Worker::Start(std::move(options), metrics));
+  on_ready(worker->targets());
+  stop.Ready();
+  stop.Wait();
+  RETURN_IF_ERROR(worker->failure());
+  log.Info("leaving; a second signal stops at once");
+  worker->Leave(absl::Seconds(life.cluster.drain_seconds));
+  return absl::OkStatus();
+}
+
+}  // namespace sextant

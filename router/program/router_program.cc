@@ -1,0 +1,189 @@
+#include "router/program/router_program.h"
+
+#include <filesystem>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "common/base/status.h"
+#include "common/config/config.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/server.h"
+#include "router/model_text/model_text.h"
+#include "router/service/control_plane/control_plane.h"
+#include "router/service/front.h"
+#include "router/service/inference_service.h"
+
+namespace sextant::router {
+namespace {
+
+constexpr char kRole[] = "router";
+constexpr char kInference[] = "sextant.v1.Inference";
+constexpr absl::Duration kEndGrace = absl::Seconds(1);
+
+struct Flags {
+  std::string model;
+  std::string config_file;
+  std::vector<std::string> listen;
+  std::optional<std::int64_t> queue;
+  std::optional<std::string> served_model_name;
+  std::string profile;
+  int expert_workers = 0;
+  std::optional<std::int64_t> admin_port;
+  std::optional<std::string> log_level;
+};
+
+void AddFlags(CLI::App& app, Flags& flags) {
+  app.add_option("--model", flags.model,
+                 "The model's folder: config.json and tokenizer; no weights are read")
+      ->required();
+  app.add_option("--config", flags.config_file,
+                 "YAML file of the cluster's settings; flags win over it");
+  app.add_option("--listen", flags.listen,
+                 "gRPC target to listen on, for clients and workers alike; may be given several "
+                 "times [127.0.0.1:7070]");
+  app.add_option("--queue", flags.queue, "Requests that may wait; more are refused [256]")
+      ->check(CLI::Range(kQueueRange.min, kQueueRange.max));
+  app.add_option("--served-model-name", flags.served_model_name,
+                 "What clients call the model [the name of its folder]");
+  app.add_option("--numeric-profile", flags.profile,
+                 "cpu-avx512bf16 or cpu-avx2, for every worker [the first worker's best]");
+  app.add_option("--expert-workers", flags.expert_workers,
+                 "Expert workers to wait for before experts are placed; 0: who comes first [0]")
+      ->check(CLI::Range(0, 64));
+  app.add_option("--admin-port", flags.admin_port, "Port of the metrics page; 0: any, -1: none [0]")
+      ->check(CLI::Range(kAdminPortRange.min, kAdminPortRange.max));
+  app.add_option("--log-level", flags.log_level, "debug, info, warning or error [info]")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+}
+
+// The file's settings with the flags laid over them.
+absl::StatusOr<Config> MakeConfig(const Flags& flags) {
+  Config config;
+  if (!flags.config_file.empty()) {
+    ASSIGN_OR_RETURN(config, ReadConfig(flags.config_file));
+  }
+  if (flags.queue.has_value()) config.router.queue = *flags.queue;
+  if (flags.admin_port.has_value()) config.router.admin_port = *flags.admin_port;
+  if (flags.served_model_name.has_value()) {
+    config.router.served_model_name = *flags.served_model_name;
+  }
+  if (flags.log_level.has_value()) {
+    ASSIGN_OR_RETURN(config.cluster.log_level, ParseLogLevel(*flags.log_level));
+  }
+  if (!flags.listen.empty()) config.router.listen = flags.listen;
+  return config;
+}
+
+std::string ModelName(const Flags& flags, const RouterConfig& config) {
+  if (!config.served_model_name.empty()) return config.served_model_name;
+  std::filesystem::path folder = std::filesystem::absolute(flags.model).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();
+  return folder.filename().string();
+}
+
+std::uint64_t Randomness() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32U) | device();
+}
+
+// Lets running requests end, at most for `patience`; a second signal ends the process meanwhile.
+void WaitForRequests(const Front& front, absl::Duration patience) {
+  const absl::Time end = absl::Now() + patience;
+  while (front.requests() > 0 && absl::Now() < end) absl::SleepFor(absl::Milliseconds(20));
+}
+
+absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_ready) {
+  ASSIGN_OR_RETURN(const Config config, MakeConfig(flags));
+  const Logger log(kRole, config.cluster.log_level);
+  ASSIGN_OR_RETURN(const ModelConfig model, ReadModelConfig(flags.model));
+  ASSIGN_OR_RETURN(const std::unique_ptr<const ModelText> text,
+                   ModelText::Load(flags.model, model));
+  const std::string name = ModelName(flags, config.router);
+  Metrics metrics(MetricLabels{{"model_name", name}});
+  ASSIGN_OR_RETURN(const auto page, StartMetricsPage(metrics, config.router.admin_port));
+  if (page != nullptr) log.Info("metrics page", {{"target", page->target()}});
+
+  // The server is there before the front reports, and ends before it.
+  std::unique_ptr<RpcServer> server;
+  Mutex serving_mutex;
+  bool serving = false;
+  const auto set_serving = [&](bool now) {
+    const MutexLock lock(serving_mutex);
+    serving = now;
+    if (server != nullptr) server->SetServing(kInference, now);
+  };
+  Front front({.model = {.model_id = name,
+                         .context_length = model.max_position_embeddings,
+                         .vocab_size = model.vocab_size,
+                         .randomness = Randomness()},
+               .queue_capacity = config.router.queue,
+               .own_host_id = HostId(),
+               .on_serving = set_serving},
+              *text, metrics, log);
+  CoordinatorConfig coordinator;
+  coordinator.model.set_id(name);
+  coordinator.model.set_num_layers(static_cast<std::int32_t>(model.num_hidden_layers));
+  coordinator.model.set_num_experts(static_cast<std::int32_t>(model.n_routed_experts));
+  coordinator.numeric_profile = flags.profile;
+  coordinator.expected_expert_workers = flags.expert_workers;
+  ControlPlane control(std::move(coordinator), [&front] {
+    v1::QueueStatus status;
+    status.set_queued(front.queued());
+    status.set_capacity(front.queue_capacity());
+    status.set_running(front.running());
+    return status;
+  });
+  control.directory().Subscribe(
+      [&front](const std::vector<AttentionWorkerInfo>& workers) { front.SetWorkers(workers); });
+  InferenceService inference({.created_unix_seconds = absl::ToUnixSeconds(absl::Now()),
+                              .model_state =
+                                  [&control] {
+                                    const auto status = control.status();
+                                    return InferenceService::ModelState{
+                                        .numeric_profile = status->numeric_profile(),
+                                        .dtype = status->model().dtype()};
+                                  }},
+                             front);
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<RpcServer> started,
+      RpcServer::Start({.listen = config.router.listen,
+                        .services = {&inference, control.cluster(), control.admin()}}));
+  {
+    const MutexLock lock(serving_mutex);
+    server = std::move(started);
+    server->SetServing("", true);
+    server->SetServing("sextant.v1.Admin", true);
+    server->SetServing("sextant.v1.Cluster", true);
+    server->SetServing(kInference, serving);
+  }
+  control.Start();
+  on_ready(server->targets());
+
+  stop.Ready();
+  stop.Wait();
+  log.Info("stopping; a second signal stops at once", {{"requests", front.requests()}});
+  front.StopAdmission();
+  WaitForRequests(front, absl::Seconds(config.cluster.drain_seconds));
+  control.Stop();
+  server->Shutdown(kEndGrace);
+  front.Stop();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace sextant::router
+
+namespace sextant {
+
+int RouterProgram(const Arguments& arguments, StopSource& stop, const ReadyFunction& on_ready) {
+  CLI::App app{"The front of a Sextant cluster: clients, operators and workers speak with it"};
+  router::Flags flags;
+  router::AddFlags(app, flags);
+  if (const auto status = Parse(app, arguments)) return *status;
+  return ExitStatus(router::kRole, router::Run(flags, stop, on_ready));
+}
+
+}  // namespace sextant
