@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs client_test.py with a Python that has grpcio, on a cluster of its own.
+"""Runs a test of this folder with a Python that has grpcio, on a cluster of its own.
 
-    run.py SEXTANT [UNITTEST ARGUMENT...]
+    run.py client_test.py SEXTANT [UNITTEST ARGUMENT...]
 
-The client knows nothing of Sextant but its .proto files: the stubs are made from them here, into
+A client knows nothing of Sextant but its .proto files: the stubs are made from them here, into
 a temporary folder. ./tests/run puts grpcio into a virtual environment in the user's cache folder,
 or the one that SEXTANT_PYTHON_CLIENT names; without it the test is skipped.
 """
@@ -42,7 +42,7 @@ def main():
         subprocess.run([python, "-m", "grpc_tools.protoc", f"-I{ROOT / 'proto'}",
                         f"--python_out={stubs}", f"--grpc_python_out={stubs}", *protos],
                        check=True)
-        return subprocess.run([python, "-B", HERE / "client_test.py", *sys.argv[1:]],
+        return subprocess.run([python, "-B", HERE / sys.argv[1], *sys.argv[2:]],
                               env={**os.environ, "PYTHONPATH": stubs}, check=False).returncode
 
 
