@@ -261,6 +261,9 @@ absl::Status Member::Impl::Retire(const Command& command) {
     if (absl::Status status = held_.CheckRetire(epoch); !status.ok()) return status;
   }
   role_->Retire(epoch);
+  v1::WorkerMessage answer;
+  answer.mutable_retired()->set_epoch(epoch);
+  link_.Send(command.session, std::move(answer));
   return absl::OkStatus();
 }
 

@@ -110,6 +110,14 @@ absl::Status Coordinator::Drain(const std::string& worker_id) {
     return absl::FailedPreconditionError(
         absl::StrCat(worker_id, " is the only expert worker; add another one before draining it"));
   }
+  // Its host is not to start another one in its place.
+  if (!worker.leaving && IsSupervised(worker)) {
+    int& wanted = host_->wanted[worker.role()];
+    wanted = std::max(wanted - 1, 0);
+  }
+  if (const auto goal = goals_.find(worker.role()); !worker.leaving && goal != goals_.end()) {
+    goal->second.count = std::max(goal->second.count - 1, 1);
+  }
   Leave(worker);
   Advance();
   return absl::OkStatus();
@@ -168,6 +176,9 @@ void Coordinator::OnMessage(Worker& worker, const v1::WorkerMessage& message) {
       break;
     case v1::WorkerMessage::kLeaving:
       Leave(worker);
+      break;
+    case v1::WorkerMessage::kRetired:
+      OnRetired(worker, message.retired().epoch());
       break;
     default:
       Remove(worker.id(), absl::InvalidArgumentError("a message of no known kind"));

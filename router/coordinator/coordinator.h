@@ -10,6 +10,12 @@
 // While a change is prepared the one before it stays in force, so giving it up costs nothing; once
 // commit has been sent it is the one in force, whoever has heard of it, and the next builds on it.
 //
+// Scale sets a goal for the number of workers of a role. Too many: those whose leaving costs least
+// are drained. Too few: the process host, if one follows, is told to start some, else they are
+// waited for. The goal is reached when so many are ready, none leaves, and the last epoch is
+// retired. A new goal of a role takes the place of the one before it; an epoch is of one placement,
+// whatever asked for it.
+//
 // Order:   with equal inputs and times, equal outputs: workers go by id, experts by number.
 // Threads: one thread makes every call, and `output` is called from within.
 // Errors:  a message that makes no sense ends its stream; one that comes late (an answer for an
@@ -23,6 +29,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/concurrency/clock.h"
 #include "proto/sextant/v1/admin.pb.h"
@@ -33,6 +40,7 @@
 #include "router/coordinator/epoch_change.h"
 #include "router/coordinator/event_log.h"
 #include "router/coordinator/placement.h"
+#include "router/coordinator/scaling.h"
 #include "router/coordinator/worker.h"
 
 namespace sextant {
@@ -54,6 +62,17 @@ class Coordinator {
   // As if the worker had sent `leaving`. Errors: NotFound for an unknown worker;
   // FailedPrecondition when it is the last expert worker that could hold experts.
   [[nodiscard]] absl::Status Drain(const std::string& worker_id);
+
+  // What Scale would do: the workers that would go or are missing, the experts that would move.
+  // Errors: InvalidArgument for a role or a count that cannot be.
+  [[nodiscard]] absl::StatusOr<v1::ChangeProgress> PlanScale(v1::Role role, int count) const;
+  // Sets the goal; returns its plan. `number` is set to the goal's.
+  [[nodiscard]] absl::StatusOr<v1::ChangeProgress> Scale(v1::Role role, int count,
+                                                         std::uint64_t& number);
+
+  // Streams of Hosts.Follow.
+  void HostReported(StreamId stream, const v1::HostReport& report);
+  void HostClosed(StreamId stream);
 
   // All but the queue.
   [[nodiscard]] v1::ClusterStatus Status() const;
@@ -95,15 +114,32 @@ class Coordinator {
   void BeginChange();
   void OnPrepared(Worker& worker, const v1::Prepared& prepared);
   void OnCommitted(Worker& worker, std::uint64_t epoch);
+  void OnRetired(const Worker& worker, std::uint64_t epoch);
   void StartCommit();
+  void StartRetire();
   void FinishChange();
+  void EnterPhase(EpochChange::Phase phase, absl::Duration limit);
+  [[nodiscard]] std::string CauseOfChange() const;
   void AbandonChange(const std::string& why);
   void EndOverdueAnswers(absl::Time now);
   void LetGo();
   [[nodiscard]] bool MayGo(const Worker& worker) const;
 
+  // Scaling (coordinator_scale.cc).
+  [[nodiscard]] std::vector<const Worker*> Staying(v1::Role role) const;
+  [[nodiscard]] std::vector<std::string> ChooseLeavers(v1::Role role, int count) const;
+  [[nodiscard]] bool IsSupervised(const Worker& worker) const;
+  [[nodiscard]] bool IsShort(v1::Role role) const;
+  void SendSurplusAway();
+  void SetHostWanted(v1::Role role, int count);
+  void SendOrdersIfNew();
+  void FinishReachedGoals();
+  [[nodiscard]] bool IsReached(v1::Role role, const ScaleGoal& goal) const;
+  void FillScales(v1::ClusterStatus& status) const;
+
   [[nodiscard]] const char* StateOf(const Worker& worker) const;
   [[nodiscard]] std::string Phase() const;
+  [[nodiscard]] v1::EpochStatus ChangeStatus() const;
 
   void Note(const std::string& text) { events_.Add(clock_.Now(), text); }
 
@@ -133,6 +169,13 @@ class Coordinator {
   absl::Time retry_at_ = absl::InfinitePast();
   // Attention workers count as ready from an epoch above this one on.
   std::uint64_t lost_epoch_ = 0;
+  v1::EpochStatus change_status_;  // of the change under way, or of the last one
+  std::int64_t moved_ = 0;         // experts, by all committed epochs
+
+  std::map<v1::Role, ScaleGoal> goals_;
+  std::uint64_t scales_ = 0;
+  std::optional<ProcessHost> host_;
+
   v1::Placement returned_;  // the newest placement that workers held when they joined
 };
 

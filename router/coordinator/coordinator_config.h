@@ -1,6 +1,7 @@
 // How a coordinator runs its cluster.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/time/time.h"
@@ -40,6 +41,9 @@ struct CoordinatorConfig {
   int most_failures = 3;
 
   std::size_t most_streams = 1024;
+
+  // The weights of one routed expert, all layers together; for people, who ask what a change moves.
+  std::int64_t expert_bytes = 0;
 };
 
 }  // namespace sextant

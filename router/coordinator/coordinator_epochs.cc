@@ -26,16 +26,17 @@ v1::Placement PlacementOf(std::uint64_t epoch, const ExpertHolders& holders,
 
 // Everything that may have become possible by an input.
 void Coordinator::Advance() {
-  if (change_.has_value() && change_->pending.empty() &&
-      change_->phase == EpochChange::Phase::kPrepare) {
-    StartCommit();
-  }
-  if (change_.has_value() && change_->pending.empty() &&
-      change_->phase == EpochChange::Phase::kCommit) {
-    FinishChange();
-  }
+  const auto is_over = [this](EpochChange::Phase phase) {
+    return change_.has_value() && change_->phase == phase && change_->pending.empty();
+  };
+  if (is_over(EpochChange::Phase::kPrepare)) StartCommit();
+  if (is_over(EpochChange::Phase::kCommit)) StartRetire();
+  if (is_over(EpochChange::Phase::kRetire)) FinishChange();
   LetGo();
+  SendSurplusAway();
   if (!change_.has_value() && IsChangeDue(clock_.Now())) BeginChange();
+  FinishReachedGoals();
+  SendOrdersIfNew();
   UpdateDirectory();
 }
 
@@ -48,6 +49,7 @@ bool Coordinator::IsChangeDue(absl::Time now) const {
 
 bool Coordinator::IsSettled(absl::Time now) const {
   if (now - first_join_ >= config_.settle_limit) return true;
+  if (IsShort(v1::ROLE_ATTENTION) || IsShort(v1::ROLE_EXPERT)) return false;
   const bool all_started = std::all_of(workers_.begin(), workers_.end(),
                                        [](const auto& entry) { return entry.second.started; });
   return all_started && now - last_join_ >= config_.settle;
@@ -123,14 +125,25 @@ ExpertHolders Coordinator::PreviousHolders() const {
   return previous;
 }
 
+std::string Coordinator::CauseOfChange() const {
+  if (epoch_ == 0) return "start";
+  if (HasOrphans()) return "death";
+  const bool leaves = HasHoldersThatLeave();
+  const bool scaled =
+      std::any_of(goals_.begin(), goals_.end(), [](const auto& goal) { return !goal.second.done; });
+  if (scaled) return "scale";
+  return leaves ? "leave" : "join";
+}
+
 void Coordinator::BeginChange() {
   const absl::Time now = clock_.Now();
   const ExpertHolders previous = PreviousHolders();
   EpochChange& change = change_.emplace();
   change.number = ++newest_;
+  change.cause = CauseOfChange();
   change.holders = PlanPlacement({.workers = Candidates(), .previous = previous});
+  change.moved = CountMoves(previous, change.holders);
   change.began = now;
-  change.deadline = now + config_.prepare_limit;
   first_join_ = absl::InfiniteFuture();
   for (auto& [id, worker] : workers_) {
     if (worker.started) {
@@ -139,8 +152,9 @@ void Coordinator::BeginChange() {
       first_join_ = now;
     }
   }
-  change.pending = change.participants;
-  Note(absl::StrCat("epoch ", change.number, ": prepare, ", CountMoves(previous, change.holders),
+  change_status_.Clear();
+  EnterPhase(EpochChange::Phase::kPrepare, config_.prepare_limit);
+  Note(absl::StrCat("epoch ", change.number, " (", change.cause, "): prepare, ", change.moved,
                     " of ", change.holders.size(), " experts move, ", Candidates().size(),
                     " expert workers"));
   v1::CoordinatorMessage message;
@@ -179,14 +193,31 @@ void Coordinator::OnCommitted(Worker& worker, std::uint64_t epoch) {
   }
 }
 
+void Coordinator::OnRetired(const Worker& worker, std::uint64_t epoch) {
+  if (change_.has_value() && change_->phase == EpochChange::Phase::kRetire &&
+      epoch == change_->number) {
+    change_->pending.erase(worker.id());
+  }
+}
+
+// Whoever takes part has to answer anew.
+void Coordinator::EnterPhase(EpochChange::Phase phase, absl::Duration limit) {
+  EpochChange& change = *change_;
+  change.phase = phase;
+  change.phase_began = clock_.Now();
+  change.deadline = change.phase_began + limit;
+  change.pending = change.participants;
+  ++quiet_changes_;
+}
+
 void Coordinator::StartCommit() {
   EpochChange& change = *change_;
-  change.phase = EpochChange::Phase::kCommit;
-  change.pending = change.participants;
-  change.deadline = clock_.Now() + config_.commit_limit;
+  const absl::Duration took = clock_.Now() - change.phase_began;
+  change_status_.set_prepare_seconds(absl::ToDoubleSeconds(took));
+  EnterPhase(EpochChange::Phase::kCommit, config_.commit_limit);
   epoch_ = change.number;
   holders_ = change.holders;
-  ++quiet_changes_;
+  moved_ += change.moved;
   v1::CoordinatorMessage message;
   message.mutable_commit()->set_epoch(epoch_);
   for (const std::string& id : change.participants) {
@@ -196,35 +227,48 @@ void Coordinator::StartCommit() {
   }
 }
 
-void Coordinator::FinishChange() {
+void Coordinator::StartRetire() {
+  EpochChange& change = *change_;
+  const absl::Duration took = clock_.Now() - change.phase_began;
+  change_status_.set_commit_seconds(absl::ToDoubleSeconds(took));
+  finished_epoch_ = epoch_;
+  Note(absl::StrCat(
+      "epoch ", epoch_, ": committed by all after ",
+      absl::FormatDuration(absl::Trunc(clock_.Now() - change.began, absl::Microseconds(100)))));
+  std::erase_if(change.participants,
+                [this](const std::string& id) { return !workers_.at(id).is_expert(); });
+  EnterPhase(EpochChange::Phase::kRetire, config_.commit_limit);
   v1::CoordinatorMessage message;
   message.mutable_retire()->set_epoch(epoch_);
-  for (const std::string& id : change_->participants) {
+  for (const std::string& id : change.participants) {
     Worker& worker = workers_.at(id);
-    if (!worker.is_expert()) continue;
     worker.held.clear();
     output_.Send(worker.stream, message);
   }
-  Note(absl::StrCat(
-      "epoch ", epoch_, ": committed by all after ",
-      absl::FormatDuration(absl::Trunc(clock_.Now() - change_->began, absl::Microseconds(100)))));
-  finished_epoch_ = epoch_;
+}
+
+void Coordinator::FinishChange() {
+  const absl::Duration took = clock_.Now() - change_->phase_began;
+  change_status_ = ChangeStatus();
+  change_status_.set_retire_seconds(absl::ToDoubleSeconds(took));
+  change_status_.set_phase("done");
+  ++quiet_changes_;
   change_.reset();
 }
 
 void Coordinator::AbandonChange(const std::string& why) {
-  Note(absl::StrCat("epoch ", change_->number, ": given up in ",
-                    change_->phase == EpochChange::Phase::kPrepare ? "prepare" : "commit", ": ",
+  Note(absl::StrCat("epoch ", change_->number, ": given up in ", PhaseName(change_->phase), ": ",
                     why));
+  change_status_ = ChangeStatus();
+  change_status_.set_phase("given up");
   change_.reset();
 }
 
 void Coordinator::EndOverdueAnswers(absl::Time now) {
   if (!change_.has_value() || now <= change_->deadline) return;
-  const bool preparing = change_->phase == EpochChange::Phase::kPrepare;
-  const absl::Status status = absl::AbortedError(absl::StrCat(
-      "did not ", preparing ? "prepare" : "commit", " epoch ", change_->number, " within ",
-      absl::FormatDuration(preparing ? config_.prepare_limit : config_.commit_limit)));
+  const absl::Status status = absl::AbortedError(
+      absl::StrCat("did not ", PhaseName(change_->phase), " epoch ", change_->number, " within ",
+                   absl::FormatDuration(change_->deadline - change_->phase_began)));
   const std::set<std::string> overdue = change_->pending;
   for (const std::string& id : overdue) Remove(id, status);
 }

@@ -6,11 +6,12 @@
 
 #include "absl/status/status.h"
 #include "proto/sextant/v1/cluster.pb.h"
+#include "proto/sextant/v1/hosts.pb.h"
 #include "router/coordinator/attention_directory.h"
 
 namespace sextant {
 
-// One stream of Cluster.Join, numbered in the order in which they were opened.
+// One stream of Cluster.Join or of Hosts.Follow, numbered in the order in which they were opened.
 using StreamId = std::uint64_t;
 
 // The coordinator calls these in the middle of its own work: they must not call it back.
@@ -21,6 +22,9 @@ class CoordinatorOutput {
   virtual void Send(StreamId stream, const v1::CoordinatorMessage& message) = 0;
   // After everything that was sent; nothing is sent or heard on it any more.
   virtual void End(StreamId stream, const absl::Status& status) = 0;
+  // The same for a stream of Hosts.Follow.
+  virtual void SendOrders(StreamId stream, const v1::HostOrders& orders) = 0;
+  virtual void EndHost(StreamId stream, const absl::Status& status) = 0;
   virtual void SetDirectory(const std::vector<AttentionWorkerInfo>& workers) = 0;
 };
 

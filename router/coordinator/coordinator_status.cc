@@ -41,6 +41,22 @@ v1::ClusterStatus Coordinator::Status() const {
   status.set_experts_covered(static_cast<std::int32_t>(covered));
   status.set_uptime_seconds(absl::ToDoubleSeconds(now - created_));
   for (const std::string& line : events_.lines()) status.add_events(line);
+  *status.mutable_change() = ChangeStatus();
+  FillScales(status);
+  return status;
+}
+
+v1::EpochStatus Coordinator::ChangeStatus() const {
+  v1::EpochStatus status = change_status_;
+  if (!change_.has_value()) return status;
+  status.set_epoch(change_->number);
+  status.set_cause(change_->cause);
+  status.set_phase(PhaseName(change_->phase));
+  status.set_participants(static_cast<std::int32_t>(change_->participants.size()));
+  status.set_answered(
+      static_cast<std::int32_t>(change_->participants.size() - change_->pending.size()));
+  status.set_experts_moved(change_->moved);
+  status.set_bytes_moved(change_->moved * config_.expert_bytes);
   return status;
 }
 
@@ -52,9 +68,7 @@ const char* Coordinator::StateOf(const Worker& worker) const {
 }
 
 std::string Coordinator::Phase() const {
-  if (change_.has_value()) {
-    return change_->phase == EpochChange::Phase::kPrepare ? "prepare" : "commit";
-  }
+  if (change_.has_value()) return PhaseName(change_->phase);
   return directory_.empty() ? "waiting for workers" : "steady";
 }
 

@@ -19,7 +19,14 @@ class CoordinatorThread::Output final : public CoordinatorOutput {
   void Add(StreamId id, std::shared_ptr<CoordinatorStream> stream) {
     streams_.emplace(id, std::move(stream));
   }
-  void Drop(StreamId id) { streams_.erase(id); }
+  void AddHost(StreamId id, std::shared_ptr<HostStream> stream) {
+    hosts_.emplace(id, std::move(stream));
+  }
+  [[nodiscard]] bool HasHost(StreamId id) const { return hosts_.contains(id); }
+  void Drop(StreamId id) {
+    streams_.erase(id);
+    hosts_.erase(id);
+  }
 
   void Send(StreamId id, const v1::CoordinatorMessage& message) override {
     const auto found = streams_.find(id);
@@ -33,9 +40,25 @@ class CoordinatorThread::Output final : public CoordinatorOutput {
     streams_.erase(found);
   }
 
+  void SendOrders(StreamId id, const v1::HostOrders& orders) override {
+    const auto found = hosts_.find(id);
+    if (found == hosts_.end() || found->second->Send(orders)) return;
+    // Its end comes back as the end of the stream.
+    found->second->End(absl::ResourceExhaustedError("the host does not read its orders"));
+  }
+
+  void EndHost(StreamId id, const absl::Status& status) override {
+    const auto found = hosts_.find(id);
+    if (found == hosts_.end()) return;
+    found->second->End(status);
+    hosts_.erase(found);
+  }
+
   void EndAll(const absl::Status& status) {
     for (const auto& [id, stream] : streams_) stream->End(status);
+    for (const auto& [id, stream] : hosts_) stream->End(status);
     streams_.clear();
+    hosts_.clear();
   }
 
   void SetDirectory(const std::vector<AttentionWorkerInfo>& workers) override {
@@ -49,6 +72,7 @@ class CoordinatorThread::Output final : public CoordinatorOutput {
 
  private:
   std::map<StreamId, std::shared_ptr<CoordinatorStream>> streams_;
+  std::map<StreamId, std::shared_ptr<HostStream>> hosts_;
   std::vector<StreamId> overflowed_;
 };
 
@@ -91,10 +115,7 @@ bool CoordinatorThread::Receive(StreamId stream, v1::WorkerMessage message) {
 }
 
 void CoordinatorThread::Close(StreamId stream) {
-  const bool pushed = Push([this, stream] {
-    output_->Drop(stream);
-    coordinator_.Closed(stream);
-  });
+  const bool pushed = Push([this, stream] { Forget(stream); });
   if (pushed) return;
   const MutexLock lock(mutex_);
   closed_.push_back(stream);
@@ -104,6 +125,34 @@ void CoordinatorThread::Drain(std::string worker_id,
                               std::function<void(const absl::Status&)> done) {
   const bool pushed =
       Push([this, worker_id = std::move(worker_id), done] { done(coordinator_.Drain(worker_id)); });
+  if (!pushed) done(absl::UnavailableError("the coordinator takes no more work now"));
+}
+
+StreamId CoordinatorThread::OpenHost(std::shared_ptr<HostStream> stream) {
+  const StreamId id = ++streams_;
+  static_cast<void>(Push([this, id, stream = std::move(stream)] { output_->AddHost(id, stream); }));
+  return id;
+}
+
+bool CoordinatorThread::ReceiveHost(StreamId stream, v1::HostReport report) {
+  return Push([this, stream, report = std::move(report)] {
+    if (output_->HasHost(stream)) coordinator_.HostReported(stream, report);
+  });
+}
+
+void CoordinatorThread::Scale(v1::ScaleRequest request,
+                              std::function<void(const absl::StatusOr<StartedScale>&)> done) {
+  const bool pushed = Push([this, request, done] {
+    StartedScale started;
+    absl::StatusOr<v1::ChangeProgress> plan =
+        request.dry_run() ? coordinator_.PlanScale(request.role(), request.count())
+                          : coordinator_.Scale(request.role(), request.count(), started.number);
+    if (!plan.ok()) return done(plan.status());
+    started.plan = *std::move(plan);
+    // Who watches from here on finds the goal in the status.
+    PublishIfDue();
+    done(started);
+  });
   if (!pushed) done(absl::UnavailableError("the coordinator takes no more work now"));
 }
 
@@ -134,10 +183,14 @@ void CoordinatorThread::CloseMissed() {
     const MutexLock lock(mutex_);
     closed.swap(closed_);
   }
-  for (const StreamId stream : closed) {
-    output_->Drop(stream);
-    coordinator_.Closed(stream);
-  }
+  for (const StreamId stream : closed) Forget(stream);
+}
+
+// Of a worker or of a host: they share the numbers.
+void CoordinatorThread::Forget(StreamId stream) {
+  output_->Drop(stream);
+  coordinator_.Closed(stream);
+  coordinator_.HostClosed(stream);
 }
 
 void CoordinatorThread::PublishIfDue() {

@@ -6,10 +6,11 @@
 //   ... streams call Open, Receive, Close ...
 //   coordinator.Stop();                // before the listener's owner goes
 //
-// Threads:   any thread calls Open, Receive, Close and Drain; none of them blocks. A stream's own
-//            calls must come in order. CoordinatorStream's functions are called by the
-//            coordinator's thread, must not block, and may still be called while Close is called by
-//            another thread, so a stream shares the ownership of itself.
+// Threads:   any thread calls Open, Receive, Close, their namesakes for hosts, Drain and Scale;
+// none
+//            of them blocks. A stream's own calls must come in order. CoordinatorStream's functions
+//            are called by the coordinator's thread, must not block, and may still be called while
+//            Close is called by another thread, so a stream shares the ownership of itself.
 // Errors:    Receive is false when the queue is full or the thread has stopped: end the stream.
 #pragma once
 
@@ -22,6 +23,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/base/mutex.h"
 #include "common/concurrency/bounded_queue.h"
 #include "router/coordinator/coordinator.h"
@@ -29,15 +31,18 @@
 
 namespace sextant {
 
-// The way back to one worker.
-class CoordinatorStream {
+// The way back to one peer.
+template <typename Message>
+class PeerStream {
  public:
-  virtual ~CoordinatorStream() = default;
+  virtual ~PeerStream() = default;
 
   // False when too much is waiting to be sent.
-  virtual bool Send(const v1::CoordinatorMessage& message) = 0;
+  virtual bool Send(const Message& message) = 0;
   virtual void End(const absl::Status& status) = 0;
 };
+using CoordinatorStream = PeerStream<v1::CoordinatorMessage>;  // a worker's
+using HostStream = PeerStream<v1::HostOrders>;
 
 class CoordinatorThread final : public AttentionDirectory {
  public:
@@ -53,8 +58,19 @@ class CoordinatorThread final : public AttentionDirectory {
   [[nodiscard]] StreamId Open(std::shared_ptr<CoordinatorStream> stream);
   [[nodiscard]] bool Receive(StreamId stream, v1::WorkerMessage message);
   void Close(StreamId stream);
+
+  [[nodiscard]] StreamId OpenHost(std::shared_ptr<HostStream> stream);
+  [[nodiscard]] bool ReceiveHost(StreamId stream, v1::HostReport report);
+  void CloseHost(StreamId stream) { Close(stream); }
+
   // `done` is called by the coordinator's thread; Unavailable at once when it takes no more.
   void Drain(std::string worker_id, std::function<void(const absl::Status&)> done);
+  struct StartedScale {
+    std::uint64_t number = 0;  // 0 for a dry run
+    v1::ChangeProgress plan;
+  };
+  void Scale(v1::ScaleRequest request,
+             std::function<void(const absl::StatusOr<StartedScale>&)> done);
 
   [[nodiscard]] StatusBoard& board() { return board_; }
 
@@ -65,6 +81,7 @@ class CoordinatorThread final : public AttentionDirectory {
   void Run();
   bool Push(Work work);
   void CloseMissed();
+  void Forget(StreamId stream);
   void PublishIfDue();
 
   const std::function<v1::QueueStatus()> queue_status_;

@@ -12,15 +12,30 @@
 namespace sextant {
 
 struct EpochChange {
-  enum class Phase : std::uint8_t { kPrepare, kCommit };
+  enum class Phase : std::uint8_t { kPrepare, kCommit, kRetire };
 
   std::uint64_t number = 0;
+  std::string cause;  // as in EpochStatus
   ExpertHolders holders;
   Phase phase = Phase::kPrepare;
   std::set<std::string> participants;
   std::set<std::string> pending;  // those of them that have not answered in this phase
+  int moved = 0;                  // experts that get another holder
   absl::Time began;
+  absl::Time phase_began;
   absl::Time deadline;  // of the phase
 };
+
+[[nodiscard]] inline const char* PhaseName(EpochChange::Phase phase) {
+  switch (phase) {
+    case EpochChange::Phase::kPrepare:
+      return "prepare";
+    case EpochChange::Phase::kCommit:
+      return "commit";
+    case EpochChange::Phase::kRetire:
+      return "retire";
+  }
+  return "";
+}
 
 }  // namespace sextant

@@ -27,6 +27,7 @@ struct Worker {
   std::uint64_t held_epoch = 0;
   std::vector<std::int32_t> held;
 
+  [[nodiscard]] v1::Role role() const { return hello.role(); }
   [[nodiscard]] bool is_expert() const { return hello.role() == v1::ROLE_EXPERT; }
   [[nodiscard]] const std::string& id() const { return hello.worker_id(); }
   // May be given experts.

@@ -84,6 +84,13 @@ std::string ModelName(const Flags& flags, const RouterConfig& config) {
   return folder.filename().string();
 }
 
+// Of one routed expert in all layers, two bytes for each weight, as published.
+std::int64_t ExpertBytes(const ModelConfig& model) {
+  std::int64_t layers = 0;
+  for (std::int64_t i = 0; i < model.num_hidden_layers; ++i) layers += model.IsMoeLayer(i) ? 1 : 0;
+  return layers * 3 * model.hidden_size * model.moe_intermediate_size * 2;
+}
+
 std::uint64_t Randomness() {
   std::random_device device;
   return (static_cast<std::uint64_t>(device()) << 32U) | device();
@@ -128,6 +135,7 @@ absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_r
   coordinator.model.set_num_layers(static_cast<std::int32_t>(model.num_hidden_layers));
   coordinator.model.set_num_experts(static_cast<std::int32_t>(model.n_routed_experts));
   coordinator.numeric_profile = flags.profile;
+  coordinator.expert_bytes = ExpertBytes(model);
   coordinator.expected_expert_workers = flags.expert_workers;
   ControlPlane control(std::move(coordinator), [&front] {
     v1::QueueStatus status;
@@ -147,10 +155,10 @@ absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_r
                                         .dtype = status->model().dtype()};
                                   }},
                              front);
-  ASSIGN_OR_RETURN(
-      std::unique_ptr<RpcServer> started,
-      RpcServer::Start({.listen = config.router.listen,
-                        .services = {&inference, control.cluster(), control.admin()}}));
+  ASSIGN_OR_RETURN(std::unique_ptr<RpcServer> started,
+                   RpcServer::Start({.listen = config.router.listen,
+                                     .services = {&inference, control.cluster(), control.hosts(),
+                                                  control.admin()}}));
   {
     const MutexLock lock(serving_mutex);
     server = std::move(started);

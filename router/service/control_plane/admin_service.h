@@ -1,8 +1,7 @@
-// sextant.v1.Admin: what operators ask, and draining.
+// sextant.v1.Admin: what operators ask, draining and scaling.
 //
-// Errors: ResourceExhausted beyond a number of calls that watch; NotFound and FailedPrecondition of
-// Coordinator::Drain; Unimplemented for Scale (workers join and leave by themselves; the one that
-// starts processes scales) and for Rebalance.
+// Errors: ResourceExhausted beyond a number of calls that watch; those of Coordinator's Drain and
+// Scale; Aborted for a Scale whose place a later one has taken; Unimplemented for Rebalance.
 #pragma once
 
 #include <atomic>

@@ -1,10 +1,10 @@
 // Membership, epochs and administration of a router, put together: the coordinator's thread and the
-// two services that speak with it.
+// three services that speak with it.
 //
 //   ControlPlane control(config, queue_status);
 //   control.directory().Subscribe(listener);
-//   ... RpcServer::Start({.services = {..., control.cluster(), control.admin()}}) ...
-//   control.Start();
+//   ... RpcServer::Start({.services = {..., control.cluster(), control.hosts(), control.admin()}})
+//   ... control.Start();
 //
 // Shutdown:  Stop ends the streams of workers, which then look for the next router; after it the
 //            listener is not called any more. The server goes before the ControlPlane.
@@ -15,6 +15,7 @@
 #include "router/coordinator/coordinator_thread.h"
 #include "router/service/control_plane/admin_service.h"
 #include "router/service/control_plane/cluster_service.h"
+#include "router/service/control_plane/hosts_service.h"
 
 namespace sextant {
 
@@ -28,6 +29,7 @@ class ControlPlane {
   // Among others the numeric profile and the model, once a worker has joined.
   [[nodiscard]] StatusBoard::Snapshot status() { return coordinator_.board().newest(); }
   [[nodiscard]] grpc::Service* cluster() { return &cluster_; }
+  [[nodiscard]] grpc::Service* hosts() { return &hosts_; }
   [[nodiscard]] grpc::Service* admin() { return &admin_; }
 
   void Start() { coordinator_.Start(); }
@@ -36,6 +38,7 @@ class ControlPlane {
  private:
   CoordinatorThread coordinator_;
   ClusterService cluster_{coordinator_};
+  HostsService hosts_{coordinator_};
   AdminService admin_{coordinator_};
 };
 

@@ -1,12 +1,14 @@
-// A call that is answered from every status of the cluster that comes: Watch, and Drain's progress.
+// A call that is answered from every status of the cluster that comes: Watch, and the progress of
+// changes.
 //
-// A client that reads slowly misses statuses in between, and has the newest one when it reads.
+// A client that reads slowly misses some in between, and has the newest one when it reads.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,23 +26,30 @@ template <typename Message>
 class WatchReactor final : public grpc::ServerWriteReactor<Message>,
                            public std::enable_shared_from_this<WatchReactor<Message>> {
  public:
-  // What to write for a status; nothing to stay silent. `last`: the call ends after it, with OK.
+  // What to write for a status; nothing to stay silent. `last`: the call ends after it, with `end`.
   struct Step {
-    std::optional<Message> message;
+    std::optional<Message> message{};
     bool last = false;
+    absl::Status end{};
   };
   using Translate = std::function<Step(const v1::ClusterStatus& status)>;
 
   // Owns itself until gRPC is done with it. `count` is raised while the call runs; it and the board
-  // outlive the server.
+  // outlive the server. `most_waiting` messages wait for a slow client, and then the oldest goes.
   static std::shared_ptr<WatchReactor> Make(StatusBoard& board, std::atomic<int>& count,
-                                            Translate translate) {
-    std::shared_ptr<WatchReactor> reactor(new WatchReactor(board, count, std::move(translate)));
+                                            std::size_t most_waiting, Translate translate) {
+    std::shared_ptr<WatchReactor> reactor(
+        new WatchReactor(board, count, most_waiting, std::move(translate)));
     reactor->self_ = reactor;
     return reactor;
   }
   ~WatchReactor() override { --count_; }
 
+  // Written before everything else; before Start.
+  void Say(Message message) {
+    const MutexLock lock(mutex_);
+    next_.push_back(std::move(message));
+  }
   // Begins, or ends with an error; later than the call's end it does nothing.
   void Start() {
     const std::uint64_t watch =
@@ -60,8 +69,12 @@ class WatchReactor final : public grpc::ServerWriteReactor<Message>,
   }
 
  private:
-  WatchReactor(StatusBoard& board, std::atomic<int>& count, Translate translate)
-      : board_(board), count_(count), translate_(std::move(translate)) {
+  WatchReactor(StatusBoard& board, std::atomic<int>& count, std::size_t most_waiting,
+               Translate translate)
+      : board_(board),
+        count_(count),
+        most_waiting_(most_waiting),
+        translate_(std::move(translate)) {
     ++count_;
   }
 
@@ -70,18 +83,23 @@ class WatchReactor final : public grpc::ServerWriteReactor<Message>,
     if (finished_ || last_) return;
     Step step = translate_(status);
     last_ = step.last;
-    if (step.message.has_value()) next_ = std::move(step.message);
+    end_ = step.end;
+    if (step.message.has_value()) {
+      if (next_.size() == most_waiting_) next_.pop_front();
+      next_.push_back(*std::move(step.message));
+    }
     WriteNext();
   }
 
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || finished_) return;
-    if (next_.has_value()) {
-      current_ = *std::exchange(next_, std::nullopt);
+    if (!next_.empty()) {
+      current_ = std::move(next_.front());
+      next_.pop_front();
       writing_ = true;
       this->StartWrite(&current_);
     } else if (last_) {
-      FinishWith(absl::OkStatus());
+      FinishWith(end_);
     }
   }
 
@@ -117,6 +135,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<Message>,
 
   StatusBoard& board_;
   std::atomic<int>& count_;
+  const std::size_t most_waiting_;
   const Translate translate_;
   std::shared_ptr<WatchReactor> self_;
 
@@ -124,7 +143,8 @@ class WatchReactor final : public grpc::ServerWriteReactor<Message>,
   std::uint64_t watch_ ABSL_GUARDED_BY(mutex_) = 0;
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   Message current_ ABSL_GUARDED_BY(mutex_);  // being written
-  std::optional<Message> next_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Message> next_ ABSL_GUARDED_BY(mutex_);
+  absl::Status end_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool last_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

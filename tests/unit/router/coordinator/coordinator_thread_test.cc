@@ -68,6 +68,9 @@ class PromptStream final : public CoordinatorStream {
     } else if (message.has_commit()) {
       answer.mutable_committed()->set_epoch(message.commit().epoch());
       Say(answer);
+    } else if (message.has_retire()) {
+      answer.mutable_retired()->set_epoch(message.retire().epoch());
+      Say(answer);
     }
     return reads_;
   }

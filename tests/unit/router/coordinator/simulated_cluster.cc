@@ -6,6 +6,11 @@
 #include "absl/strings/str_cat.h"
 
 namespace sextant {
+namespace {
+
+constexpr char kHostId[] = "the host";
+
+}  // namespace
 
 SimulatedCluster::SimulatedCluster(CoordinatorConfig config) : config_(std::move(config)) {
   config_.version = kTestVersion;
@@ -55,6 +60,95 @@ void SimulatedCluster::RestartRouter() {
   epochs_begun_ = 0;
   for (auto& [id, worker] : workers_) LoseStream(worker);
   coordinator_ = std::make_unique<Coordinator>(config_, clock, *this);
+  host_.inbox.clear();
+  if (host_.stream != 0) FollowRouter();
+}
+
+void SimulatedCluster::AddHost(int attention, int experts) {
+  host_.wanted = {{v1::ROLE_ATTENTION, attention}, {v1::ROLE_EXPERT, experts}};
+  FollowRouter();
+  RunHost();
+}
+
+void SimulatedCluster::FollowRouter() {
+  host_.stream = ++streams_;
+  host_.obeyed = 0;
+  ReportHost();
+}
+
+void SimulatedCluster::ReportHost() {
+  v1::HostReport report;
+  report.set_name("host");
+  report.set_host_id(kHostId);
+  for (const auto& [role, count] : host_.wanted) {
+    v1::RoleCount& wanted = *report.add_wanted();
+    wanted.set_role(role);
+    wanted.set_count(count);
+  }
+  report.mutable_pids()->Add(host_.pids.begin(), host_.pids.end());
+  report.set_obeyed(host_.obeyed);
+  coordinator_->HostReported(host_.stream, report);
+}
+
+void SimulatedCluster::RunHost() {
+  if (host_.stream == 0) return;
+  for (; !host_.inbox.empty(); host_.inbox.pop_front()) {
+    const v1::HostOrders& orders = host_.inbox.front();
+    host_.obeyed = orders.number();
+    for (const v1::RoleCount& wanted : orders.wanted())
+      host_.wanted[wanted.role()] = wanted.count();
+    host_.leaving.insert(orders.leaving_pids().begin(), orders.leaving_pids().end());
+    host_.members = {orders.member_pids().begin(), orders.member_pids().end()};
+  }
+  for (const v1::Role role : kRoles) KeepProcesses(role);
+  ReportHost();
+}
+
+// A process that has gone is forgotten; one that was told goodbye has exited.
+void SimulatedCluster::KeepProcesses(v1::Role role) {
+  std::vector<SimulatedWorker*> running;
+  for (auto it = workers_.begin(); it != workers_.end();) {
+    SimulatedWorker& worker = it->second;
+    if (worker.hello.role() != role || worker.hello.endpoint().host_id() != kHostId) {
+      ++it;
+      continue;
+    }
+    if (worker.over.has_value()) {
+      it = workers_.erase(it);
+      continue;
+    }
+    const bool leaves = host_.leaving.contains(worker.hello.pid());
+    if (!leaves) running.push_back(&worker);
+    // SIGTERM wakes a frozen process.
+    if (leaves && worker.frozen) worker.frozen = false;
+    if (leaves && !worker.leaving) Leave(worker);
+    ++it;
+  }
+  std::stable_partition(running.begin(), running.end(), [this](const SimulatedWorker* worker) {
+    return host_.members.contains(worker->hello.pid());
+  });
+  const int wanted = host_.wanted[role];
+  for (int surplus = static_cast<int>(running.size()) - wanted; surplus > 0; --surplus) {
+    SimulatedWorker& youngest = *running.back();
+    running.pop_back();
+    host_.leaving.insert(youngest.hello.pid());
+    youngest.frozen = false;
+    Leave(youngest);
+  }
+  for (int missing = wanted - static_cast<int>(running.size()); missing > 0; --missing) {
+    const std::int64_t pid = ++processes_;
+    const std::string id = absl::StrCat(role == v1::ROLE_EXPERT ? "e" : "a", "-host-", 1000 + pid);
+    v1::Hello hello =
+        role == v1::ROLE_EXPERT ? ExpertHello(id, num_experts) : AttentionHello(id, num_experts);
+    hello.set_pid(pid);
+    hello.mutable_endpoint()->set_host_id(kHostId);
+    host_.pids.insert(pid);
+    Add(hello);
+  }
+  host_.pids.clear();
+  for (const auto& [id, worker] : workers_) {
+    if (worker.hello.endpoint().host_id() == kHostId) host_.pids.insert(worker.hello.pid());
+  }
 }
 
 bool SimulatedCluster::DeliverToWorker(SimulatedWorker& worker) {
@@ -158,6 +252,8 @@ void SimulatedCluster::Run(absl::Duration duration) {
       if (worker.stream == 0 && !worker.frozen && !worker.over.has_value()) Dial(worker);
     }
     DeliverEverything();
+    RunHost();
+    DeliverEverything();
   }
 }
 
@@ -206,6 +302,8 @@ void SimulatedCluster::Obey(SimulatedWorker& worker, const v1::CoordinatorMessag
       worker.held.insert(placed.experts().begin(), placed.experts().end());
     }
     CheckReach(worker, "after retire");
+    answer.mutable_retired()->set_epoch(message.retire().epoch());
+    Answer(worker, answer);
   }
 }
 
@@ -265,6 +363,14 @@ void SimulatedCluster::End(StreamId stream, const absl::Status& status) {
     Violation(absl::StrCat("ended stream ", stream, ", which has ended"));
   }
   if (SimulatedWorker* worker = WorkerOf(stream)) worker->end = status;
+}
+
+void SimulatedCluster::SendOrders(StreamId stream, const v1::HostOrders& orders) {
+  if (host_.stream == stream) host_.inbox.push_back(orders);
+}
+
+void SimulatedCluster::EndHost(StreamId stream, const absl::Status& /*status*/) {
+  if (host_.stream == stream) host_.stream = 0;
 }
 
 void SimulatedCluster::SetDirectory(const std::vector<AttentionWorkerInfo>& workers) {

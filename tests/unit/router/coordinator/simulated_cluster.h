@@ -54,6 +54,18 @@ struct SimulatedWorker {
   [[nodiscard]] bool is_expert() const { return hello.role() == v1::ROLE_EXPERT; }
 };
 
+// Who starts and stops processes when the coordinator says so; obeys as `sextant up` does. Its
+// processes are workers named after it: "e-host-1001".
+struct SimulatedHost {
+  StreamId stream = 0;  // 0: it has none
+  std::map<v1::Role, int> wanted;
+  std::deque<v1::HostOrders> inbox;
+  std::set<std::int64_t> pids;     // of processes that run
+  std::set<std::int64_t> leaving;  // of those that were asked to leave
+  std::set<std::int64_t> members;
+  std::uint64_t obeyed = 0;
+};
+
 class SimulatedCluster final : public CoordinatorOutput {
  public:
   explicit SimulatedCluster(CoordinatorConfig config);
@@ -69,6 +81,11 @@ class SimulatedCluster final : public CoordinatorOutput {
   void Kill(SimulatedWorker& worker);
   void Leave(SimulatedWorker& worker);
   void RestartRouter();
+
+  // A host follows the router, with so many workers of its own.
+  void AddHost(int attention, int experts);
+  // The host obeys its orders, replaces what has died, and reports.
+  void RunHost();
 
   // One message, if there is one and the worker is not frozen; whether there was.
   bool DeliverToWorker(SimulatedWorker& worker);
@@ -101,14 +118,21 @@ class SimulatedCluster final : public CoordinatorOutput {
   // balanced over the expert workers. Adds to violations().
   void CheckSteady();
 
+  [[nodiscard]] SimulatedHost& host() { return host_; }
+
   int num_experts = 8;
   ManualClock clock;
 
  private:
   void Send(StreamId stream, const v1::CoordinatorMessage& message) override;
   void End(StreamId stream, const absl::Status& status) override;
+  void SendOrders(StreamId stream, const v1::HostOrders& orders) override;
+  void EndHost(StreamId stream, const absl::Status& status) override;
   void SetDirectory(const std::vector<AttentionWorkerInfo>& workers) override;
 
+  void FollowRouter();
+  void KeepProcesses(v1::Role role);
+  void ReportHost();
   void Obey(SimulatedWorker& worker, const v1::CoordinatorMessage& message);
   void LoseStream(SimulatedWorker& worker);
   void Answer(SimulatedWorker& worker, v1::WorkerMessage message);
@@ -125,6 +149,8 @@ class SimulatedCluster final : public CoordinatorOutput {
   std::unique_ptr<Coordinator> coordinator_;
   std::map<std::string, SimulatedWorker> workers_;
   StreamId streams_ = 0;
+  SimulatedHost host_;
+  std::int64_t processes_ = 0;
 
   // What the coordinator knows as open streams, and what was said on them.
   struct OpenStream {

@@ -113,7 +113,8 @@ class ControlPlaneTest : public ::testing::Test {
       for (const AttentionWorkerInfo& worker : workers) directory_.push_back(worker.worker_id);
     });
     server_ =
-        RpcServer::Start({.listen = {listen}, .services = {control_->cluster(), control_->admin()}})
+        RpcServer::Start({.listen = {listen},
+                          .services = {control_->cluster(), control_->hosts(), control_->admin()}})
             .value();
     target_ = server_->targets()[0];
     control_->Start();
@@ -286,12 +287,96 @@ TEST_F(ControlPlaneTest, DrainOfAnUnknownWorkerIsAnError) {
   EXPECT_THAT(status.error_message(), HasSubstr("nobody"));
 }
 
-TEST_F(ControlPlaneTest, WhatIsNotOfferedSaysSo) {
+TEST_F(ControlPlaneTest, ScaleTellsThePlanAndEveryPhase) {
+  StartCluster();
   grpc::ClientContext context;
-  const auto scale = admin_->Scale(&context, {});
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+  v1::ScaleRequest request;
+  request.set_role(v1::ROLE_EXPERT);
+  request.set_count(1);
+  const auto stream = admin_->Scale(&context, request);
+  std::vector<std::string> phases;
   v1::ChangeProgress step;
-  EXPECT_FALSE(scale->Read(&step));
-  EXPECT_EQ(scale->Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  while (stream->Read(&step)) {
+    if (phases.empty() || phases.back() != step.phase()) phases.push_back(step.phase());
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+  ASSERT_FALSE(phases.empty());
+  EXPECT_EQ(phases.front(), "plan");
+  EXPECT_THAT(phases, Contains("prepare"));
+  EXPECT_THAT(phases, Contains("commit"));
+  EXPECT_THAT(phases, Contains("retire"));
+  EXPECT_EQ(phases.back(), "done");
+  EXPECT_TRUE(step.done());
+  EXPECT_EQ(step.experts_moved(), 5);
+  EXPECT_THAT(step.message(), HasSubstr("1 expert worker, epoch 2; 5 experts moved"));
+  ASSERT_TRUE(AwaitSteady(3));
+  ExpectEveryExpertHeldOnce();
+}
+
+TEST_F(ControlPlaneTest, ScaleWithoutAHostSaysWhatToStartAndEndsForALaterOne) {
+  StartCluster();
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+  v1::ScaleRequest request;
+  request.set_role(v1::ROLE_EXPERT);
+  request.set_count(4);
+  const auto stream = admin_->Scale(&context, request);
+  v1::ChangeProgress step;
+  ASSERT_TRUE(stream->Read(&step));
+  EXPECT_EQ(step.phase(), "plan");
+  ASSERT_TRUE(stream->Read(&step));
+  EXPECT_EQ(step.phase(), "workers");
+  EXPECT_THAT(step.message(), HasSubstr("start 1 more: expert_worker --model DIR --router"));
+  grpc::ClientContext later_context;
+  request.set_count(3);
+  const auto later = admin_->Scale(&later_context, request);
+  while (stream->Read(&step)) {
+  }
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("a later change to 3 expert workers"));
+  while (later->Read(&step)) {
+  }
+  EXPECT_TRUE(step.done());
+  EXPECT_TRUE(later->Finish().ok());
+}
+
+TEST_F(ControlPlaneTest, AHostIsToldHowManyAreWanted) {
+  StartCluster();
+  const auto hosts = v1::Hosts::NewStub(OpenChannel(target_));
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+  const auto stream = hosts->Follow(&context);
+  v1::HostReport report;
+  report.set_name("a host");
+  ASSERT_TRUE(stream->Write(report));
+  v1::HostOrders orders;
+  ASSERT_TRUE(stream->Read(&orders));
+  grpc::ClientContext scale_context;
+  v1::ScaleRequest request;
+  request.set_role(v1::ROLE_EXPERT);
+  request.set_count(5);
+  const auto scale = admin_->Scale(&scale_context, request);
+  ASSERT_TRUE(stream->Read(&orders));
+  // Three are there that it does not run.
+  ASSERT_EQ(orders.wanted_size(), 2);
+  EXPECT_EQ(orders.wanted(1).role(), v1::ROLE_EXPERT);
+  EXPECT_EQ(orders.wanted(1).count(), 2);
+  Add(ExpertHello("e3"));
+  Add(ExpertHello("e4"));
+  v1::ChangeProgress step;
+  while (scale->Read(&step)) {
+  }
+  EXPECT_TRUE(step.done());
+  EXPECT_TRUE(Await([](const auto& status) { return status.host().name() == "a host"; }));
+  stream->WritesDone();
+  static_cast<void>(stream->Finish());
+  EXPECT_TRUE(Await([](const auto& status) { return !status.has_host(); }));
+}
+
+TEST_F(ControlPlaneTest, WhatIsNotOfferedSaysSo) {
+  v1::ChangeProgress step;
   grpc::ClientContext other;
   const auto rebalance = admin_->Rebalance(&other, {});
   EXPECT_FALSE(rebalance->Read(&step));
