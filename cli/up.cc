@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "cli/supervisor/child_processes.h"
 #include "cli/supervisor/cluster_plan.h"
 #include "cli/supervisor/cluster_progress.h"
+#include "cli/supervisor/host_link.h"
 #include "cli/supervisor/supervisor.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
@@ -121,24 +123,29 @@ absl::StatusOr<Config> MakeConfig(const Options& options) {
 
 class LocalCluster {
  public:
-  LocalCluster(ClusterPlan plan, const Config& config, ChildProcesses& processes)
+  LocalCluster(ClusterPlan plan, const ClusterPlanArgs& args, ChildProcesses& processes)
       : router_target_(plan.router_target),
-        config_(config),
+        config_(args.config),
         processes_(processes),
-        log_("up", config.cluster.log_level),
-        supervisor_(std::move(plan.children),
-                    {.drain = absl::Seconds(config.cluster.drain_seconds)}, processes,
-                    [this](const std::string& line) { log_.Warning(line); }),
-        progress_(static_cast<int>(config.cluster.attention_workers),
-                  static_cast<int>(config.cluster.expert_workers)) {}
+        log_("up", args.config.cluster.log_level),
+        supervisor_(
+            std::move(plan.children),
+            {.drain = absl::Seconds(args.config.cluster.drain_seconds),
+             .make_worker = [args](ChildKind kind, int index,
+                                   int count) { return PlanWorker(args, kind, index, count); }},
+            processes, [this](const std::string& line) { log_.Warning(line); }),
+        progress_(static_cast<int>(args.config.cluster.attention_workers),
+                  static_cast<int>(args.config.cluster.expert_workers)) {}
 
   // Until every process is gone.
   absl::Status Run() {
     supervisor_.Start(absl::Now());
     while (!supervisor_.Done()) {
-      const absl::Time wake =
+      FollowRouter();
+      absl::Time wake =
           std::min(supervisor_.NextDeadline(),
                    serving_ || stopping_ ? absl::InfiniteFuture() : absl::Now() + kStatusEvery);
+      if (link_ != nullptr) wake = std::min(wake, link_->NextDial());
       for (const ChildEvent& event : processes_.Wait(wake - absl::Now())) Handle(event);
       supervisor_.OnTime(absl::Now());
       if (!serving_ && !stopping_ && !router_targets_.empty()) AskForStatus();
@@ -170,6 +177,38 @@ class LocalCluster {
     supervisor_.ReplaceFlag(ChildKind::kRouter, "--listen", targets);
     Say(absl::StrCat("router: listens at ", absl::StrJoin(router_targets_, ", ")));
     admin_ = v1::Admin::NewStub(OpenChannel(router_target_));
+    link_ = std::make_unique<HostLink>(OpenChannel(router_target_), [this] { processes_.Wake(); });
+  }
+
+  // Starts and stops workers as the router says, and tells it what runs.
+  void FollowRouter() {
+    if (stopping_) link_ = nullptr;
+    if (link_ == nullptr) return;
+    const absl::Time now = absl::Now();
+    if (const std::optional<v1::HostOrders> orders = link_->TakeOrders()) {
+      const std::set<int> leaving(orders->leaving_pids().begin(), orders->leaving_pids().end());
+      const std::set<int> members(orders->member_pids().begin(), orders->member_pids().end());
+      for (const v1::RoleCount& wanted : orders->wanted()) {
+        supervisor_.SetWanted(KindOf(wanted.role()), wanted.count(), leaving, members, now);
+      }
+    }
+    v1::HostReport report;
+    report.set_name(absl::StrCat("sextant up (process ", getpid(), ")"));
+    report.set_host_id(host_id_);
+    for (const v1::Role role : {v1::ROLE_ATTENTION, v1::ROLE_EXPERT}) {
+      v1::RoleCount& wanted = *report.add_wanted();
+      wanted.set_role(role);
+      wanted.set_count(supervisor_.wanted(KindOf(role)));
+    }
+    for (const Supervisor::Child& child : supervisor_.children()) {
+      if (child.spec.kind != ChildKind::kRouter && child.pid != 0) report.add_pids(child.pid);
+    }
+    report.set_problem(supervisor_.Trouble());
+    link_->Keep(std::move(report), now);
+  }
+
+  static ChildKind KindOf(v1::Role role) {
+    return role == v1::ROLE_ATTENTION ? ChildKind::kAttentionWorker : ChildKind::kExpertWorker;
   }
 
   void AskForStatus() {
@@ -194,19 +233,23 @@ class LocalCluster {
         "  %s chat%s\n"
         "  %s status%s\n"
         "  %s bench serve%s\n"
+        "  %s scale experts %d%s\n"
         "Ctrl-C or SIGTERM stops it when the running streams have ended; a second one at once.\n",
         absl::StrJoin(router_targets_, " ").c_str(), status.model().id().c_str(),
         status.model().dtype().c_str(), status.numeric_profile().c_str(),
         absl::ToDoubleSeconds(absl::Now() - started_),
         static_cast<int>(config_.cluster.attention_workers),
         static_cast<int>(config_.cluster.expert_workers), program.c_str(), at.c_str(),
-        program.c_str(), at.c_str(), program.c_str(), at.c_str());
+        program.c_str(), at.c_str(), program.c_str(), at.c_str(), program.c_str(),
+        static_cast<int>(std::min(2 * config_.cluster.expert_workers, kExpertWorkersRange.max)),
+        at.c_str());
     std::fflush(stdout);
   }
 
   static void Say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
   const std::string router_target_;
+  const std::string host_id_ = HostId();
   const Config& config_;
   ChildProcesses& processes_;
   const Logger log_;
@@ -215,6 +258,7 @@ class LocalCluster {
   ClusterProgress progress_;
   std::vector<std::string> router_targets_;
   std::unique_ptr<v1::Admin::Stub> admin_;
+  std::unique_ptr<HostLink> link_;  // once the router has been ready
   bool serving_ = false;
   bool stopping_ = false;
 };
@@ -226,18 +270,18 @@ absl::Status Up(const Options& options) {
     ASSIGN_OR_RETURN(model, DefaultModel());
   }
   ASSIGN_OR_RETURN(const auto runtime_dir, RuntimeDir::Make(options.runtime_dir));
-  ASSIGN_OR_RETURN(
-      ClusterPlan plan,
-      PlanCluster({.config = config,
-                   .model_dir = fs::absolute(model).lexically_normal().string(),
-                   .program_dir = OwnProgram().parent_path().string(),
-                   .runtime_dir = runtime_dir->path(),
-                   .processors = static_cast<int>(std::thread::hardware_concurrency())}));
+  const ClusterPlanArgs args = {
+      .config = config,
+      .model_dir = fs::absolute(model).lexically_normal().string(),
+      .program_dir = OwnProgram().parent_path().string(),
+      .runtime_dir = runtime_dir->path(),
+      .processors = static_cast<int>(std::thread::hardware_concurrency())};
+  ASSIGN_OR_RETURN(ClusterPlan plan, PlanCluster(args));
   // Before gRPC makes threads, which are to leave signals to this one.
   ASSIGN_OR_RETURN(const auto processes, ChildProcesses::Open());
   std::fprintf(stderr, "starting %d processes for %s\n", static_cast<int>(plan.children.size()),
                model.c_str());
-  LocalCluster cluster(std::move(plan), config, *processes);
+  LocalCluster cluster(std::move(plan), args, *processes);
   return cluster.Run();
 }
 
@@ -248,7 +292,8 @@ void AddUpCommand(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand(
       "up", "Run a cluster on this host: a router, attention workers and expert workers");
   command->footer(
-      "\nOne process for each, started again when it dies. When it serves, one line\n"
+      "\nOne process for each, started again when it dies; `sextant scale` changes how many there\n"
+      "are while streams run. When it serves, one line\n"
       "\"ready cluster HOST:PORT\" is written to standard output, and commands to try.\n\n"
       "  sextant up --model models/demo --experts 3\n"
       "  sextant up --config cluster.yaml --listen 0.0.0.0:7070");

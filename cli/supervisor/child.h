@@ -9,11 +9,11 @@
 namespace sextant::cli {
 
 // The order of stopping: admission ends first, and what serves it after that.
-enum class ChildKind { kRouter, kWorker };
+enum class ChildKind { kRouter, kAttentionWorker, kExpertWorker };
 
 struct ChildSpec {
   std::string name;  // "router", "expert_worker-1": unique, for people
-  ChildKind kind = ChildKind::kWorker;
+  ChildKind kind = ChildKind::kExpertWorker;
   std::vector<std::string> arguments{};  // the program first
 };
 

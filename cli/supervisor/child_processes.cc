@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 
@@ -64,6 +66,8 @@ absl::StatusOr<std::unique_ptr<ChildProcesses>> ChildProcesses::Open() {
   }
   processes->signals_ = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
   if (processes->signals_ < 0) return SystemError("signals cannot be read");
+  processes->wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (processes->wake_ < 0) return SystemError("no eventfd");
   return processes;
 }
 
@@ -72,6 +76,7 @@ ChildProcesses::~ChildProcesses() {
   for (const int pid : running_) waitpid(pid, nullptr, 0);
   for (const auto& [descriptor, output] : outputs_) close(descriptor);
   if (signals_ >= 0) close(signals_);
+  if (wake_ >= 0) close(wake_);
   pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
 }
 
@@ -107,7 +112,8 @@ void ChildProcesses::Signal(int pid, int signal) {
 }
 
 std::vector<ChildEvent> ChildProcesses::Wait(absl::Duration longest) {
-  std::vector<pollfd> waited = {{.fd = signals_, .events = POLLIN, .revents = 0}};
+  std::vector<pollfd> waited = {{.fd = signals_, .events = POLLIN, .revents = 0},
+                                {.fd = wake_, .events = POLLIN, .revents = 0}};
   for (const auto& [descriptor, output] : outputs_) {
     waited.push_back({.fd = descriptor, .events = POLLIN, .revents = 0});
   }
@@ -118,14 +124,22 @@ std::vector<ChildEvent> ChildProcesses::Wait(absl::Duration longest) {
     return events;
   }
   for (const pollfd& ended : waited) {
-    if (ended.fd == signals_ || ended.revents == 0) continue;
+    if (ended.fd == signals_ || ended.fd == wake_ || ended.revents == 0) continue;
     const auto found = outputs_.find(ended.fd);
     if (ReadOutput(ended.fd, found->second, events)) continue;
     close(ended.fd);
     outputs_.erase(found);
   }
   if (waited[0].revents != 0) ReadSignals(events);
+  std::uint64_t wakes = 0;
+  if (waited[1].revents != 0) static_cast<void>(!read(wake_, &wakes, sizeof(wakes)));
   return events;
+}
+
+void ChildProcesses::Wake() {
+  const std::uint64_t one = 1;
+  // It can only fail when there are more wakes than a Wait needs.
+  static_cast<void>(!write(wake_, &one, sizeof(one)));
 }
 
 bool ChildProcesses::ReadOutput(int descriptor, Output& output, std::vector<ChildEvent>& events) {

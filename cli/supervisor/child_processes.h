@@ -7,7 +7,7 @@
 //
 // Signals:   SIGCHLD, SIGINT and SIGTERM are blocked in the thread that calls Open, before other
 //            threads are made, and arrive as events; children get the mask that was before.
-// Threads:   one, from Open to the destructor; Start's children die with it.
+// Threads:   one, from Open to the destructor, but for Wake; Start's children die with it.
 // Shutdown:  the destructor kills and reaps whoever is left.
 #pragma once
 
@@ -51,6 +51,9 @@ class ChildProcesses final : public ChildHost {
   // before its exit.
   [[nodiscard]] std::vector<ChildEvent> Wait(absl::Duration longest);
 
+  // Ends the Wait under way, or else the next one, without an event. Any thread.
+  void Wake();
+
  private:
   struct Output {
     int pid = 0;
@@ -65,6 +68,7 @@ class ChildProcesses final : public ChildHost {
 
   sigset_t mask_before_{};
   int signals_ = -1;               // a signalfd
+  int wake_ = -1;                  // an eventfd
   std::map<int, Output> outputs_;  // by descriptor
   std::vector<int> running_;       // process ids
 };

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/check.h"
 #include "common/base/status.h"
 
 namespace sextant::cli {
@@ -68,10 +70,9 @@ std::string AdminPort(std::int64_t first, std::int64_t index) {
 }
 
 absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, const std::string& router,
-                                          std::int64_t index) {
+                                          std::int64_t index, std::int64_t workers) {
   const AttentionWorkerConfig& config = args.config.attention_worker;
-  ASSIGN_OR_RETURN(Arguments arguments,
-                   Worker(args, "attention_worker", router, args.config.cluster.attention_workers));
+  ASSIGN_OR_RETURN(Arguments arguments, Worker(args, "attention_worker", router, workers));
   for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   Add(arguments, "--cache-tokens", absl::StrCat(args.config.engine.cache_tokens));
   Add(arguments, "--max-batch-tokens", absl::StrCat(args.config.engine.max_batch_tokens));
@@ -79,37 +80,49 @@ absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, const std
   Add(arguments, "--prefix-cache", config.prefix_cache ? "on" : "off");
   Add(arguments, "--admin-port", AdminPort(config.admin_port, index));
   return ChildSpec{.name = absl::StrCat("attention_worker-", index + 1),
-                   .kind = ChildKind::kWorker,
+                   .kind = ChildKind::kAttentionWorker,
                    .arguments = std::move(arguments)};
 }
 
 absl::StatusOr<ChildSpec> ExpertWorker(const ClusterPlanArgs& args, const std::string& router,
-                                       std::int64_t index) {
+                                       std::int64_t index, std::int64_t workers) {
   const ExpertWorkerConfig& config = args.config.expert_worker;
-  ASSIGN_OR_RETURN(Arguments arguments,
-                   Worker(args, "expert_worker", router, args.config.cluster.expert_workers));
+  ASSIGN_OR_RETURN(Arguments arguments, Worker(args, "expert_worker", router, workers));
   for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   Add(arguments, "--admin-port", AdminPort(config.admin_port, index));
   return ChildSpec{.name = absl::StrCat("expert_worker-", index + 1),
-                   .kind = ChildKind::kWorker,
+                   .kind = ChildKind::kExpertWorker,
                    .arguments = std::move(arguments)};
+}
+
+std::string RouterTarget(const ClusterPlanArgs& args) {
+  return absl::StrCat("unix:", args.runtime_dir, "/router.sock");
 }
 
 }  // namespace
 
 absl::StatusOr<ClusterPlan> PlanCluster(const ClusterPlanArgs& args) {
-  ClusterPlan plan{.router_target = absl::StrCat("unix:", args.runtime_dir, "/router.sock")};
+  ClusterPlan plan{.router_target = RouterTarget(args)};
   ASSIGN_OR_RETURN(ChildSpec router, Router(args, plan.router_target));
   plan.children.push_back(std::move(router));
-  for (std::int64_t i = 0; i < args.config.cluster.attention_workers; ++i) {
-    ASSIGN_OR_RETURN(ChildSpec worker, AttentionWorker(args, plan.router_target, i));
-    plan.children.push_back(std::move(worker));
-  }
-  for (std::int64_t i = 0; i < args.config.cluster.expert_workers; ++i) {
-    ASSIGN_OR_RETURN(ChildSpec worker, ExpertWorker(args, plan.router_target, i));
-    plan.children.push_back(std::move(worker));
+  const ClusterConfig& cluster = args.config.cluster;
+  for (const auto& [kind, count] :
+       {std::pair(ChildKind::kAttentionWorker, cluster.attention_workers),
+        std::pair(ChildKind::kExpertWorker, cluster.expert_workers)}) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      ASSIGN_OR_RETURN(ChildSpec worker, PlanWorker(args, kind, i, count));
+      plan.children.push_back(std::move(worker));
+    }
   }
   return plan;
+}
+
+absl::StatusOr<ChildSpec> PlanWorker(const ClusterPlanArgs& args, ChildKind kind,
+                                     std::int64_t index, std::int64_t workers) {
+  CHECK(kind != ChildKind::kRouter);
+  return kind == ChildKind::kAttentionWorker
+             ? AttentionWorker(args, RouterTarget(args), index, workers)
+             : ExpertWorker(args, RouterTarget(args), index, workers);
 }
 
 }  // namespace sextant::cli

@@ -1,6 +1,7 @@
 // Which processes a local cluster consists of, and with which arguments.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -28,5 +29,10 @@ struct ClusterPlan {
 //           turns, so that neither needs processors of its own.
 // Errors:   NotFound naming a program that is not in program_dir.
 [[nodiscard]] absl::StatusOr<ClusterPlan> PlanCluster(const ClusterPlanArgs& args);
+
+// One more worker: the one with this index, from 0, of `workers` of its kind. Threads and errors as
+// above.
+[[nodiscard]] absl::StatusOr<ChildSpec> PlanWorker(const ClusterPlanArgs& args, ChildKind kind,
+                                                   std::int64_t index, std::int64_t workers);
 
 }  // namespace sextant::cli

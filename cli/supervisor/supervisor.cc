@@ -19,7 +19,10 @@ std::string HowItEnded(int status) {
 Supervisor::Supervisor(std::vector<ChildSpec> children, const Options& options, ChildHost& host,
                        Listener listener)
     : options_(options), host_(host), listener_(std::move(listener)) {
-  for (ChildSpec& spec : children) children_.push_back({.spec = std::move(spec)});
+  for (ChildSpec& spec : children) {
+    const int index = wanted_[spec.kind]++;
+    children_.push_back({.spec = std::move(spec), .index = index});
+  }
 }
 
 void Supervisor::Start(absl::Time now) {
@@ -47,6 +50,7 @@ void Supervisor::OnReady(int pid, absl::Time now) {
   if (child == nullptr || child->state != State::kStarting) return;
   child->state = State::kReady;
   child->was_ready = true;
+  child->trouble.clear();
   child->next = now;
   if (AllReady()) all_were_ready_ = true;
 }
@@ -64,9 +68,9 @@ void Supervisor::OnExit(int pid, int status, absl::Time now) {
     if (phase_ == Phase::kDraining && RouterIsGone()) StopAll(now);
     return;
   }
-  if (status == 0 && child->was_ready && !is_router) {
-    child->state = State::kGone;
-    listener_(absl::StrCat(child->spec.name, " has left the cluster"));
+  if (child->leaving || (status == 0 && child->was_ready && !is_router)) {
+    if (!child->leaving) --wanted_[child->spec.kind];
+    Forget(*child, absl::StrCat(child->spec.name, " has left the cluster"));
     return;
   }
   if (was_stable) child->deaths = 0;
@@ -85,8 +89,91 @@ void Supervisor::AfterDeath(Child& child, const std::string& how, absl::Time now
   const absl::Duration pause = std::min(
       options_.longest_pause, options_.first_pause * (1 << std::min(child.deaths - 1, 20)));
   child.next = now + pause;
-  listener_(absl::StrCat(child.spec.name, " ", how, "; starting it again in ",
-                         absl::FormatDuration(pause)));
+  child.trouble = absl::StrCat(child.spec.name, " ", how, "; starting it again in ",
+                               absl::FormatDuration(pause));
+  listener_(child.trouble);
+}
+
+std::string Supervisor::Trouble() const {
+  for (const Child& child : children_) {
+    if (!child.trouble.empty()) return child.trouble;
+  }
+  return "";
+}
+
+int Supervisor::wanted(ChildKind kind) const {
+  const auto found = wanted_.find(kind);
+  return found == wanted_.end() ? 0 : found->second;
+}
+
+// Oldest first.
+std::vector<Supervisor::Child*> Supervisor::Staying(ChildKind kind) {
+  std::vector<Child*> staying;
+  for (Child& child : children_) {
+    if (child.spec.kind == kind && !child.leaving) staying.push_back(&child);
+  }
+  return staying;
+}
+
+// The youngest of those that do not run, that are no members, or of all.
+Supervisor::Child& Supervisor::LeastUseful(ChildKind kind, const std::set<int>& members) {
+  const auto use = [&](const Child& child) {
+    if (child.pid == 0) return 0;
+    return members.contains(child.pid) ? 2 : 1;
+  };
+  Child* least = nullptr;
+  for (Child* child : Staying(kind)) {
+    if (least == nullptr || use(*child) <= use(*least)) least = child;
+  }
+  return *least;
+}
+
+void Supervisor::SetWanted(ChildKind kind, int count, const std::set<int>& leaving,
+                           const std::set<int>& members, absl::Time now) {
+  if (phase_ != Phase::kRunning) return;
+  wanted_[kind] = count;
+  for (Child* child : Staying(kind)) {
+    if (child->pid != 0 && leaving.contains(child->pid)) SendAway(*child, now);
+  }
+  while (static_cast<int>(Staying(kind).size()) > std::max(count, 0)) {
+    Child& surplus = LeastUseful(kind, members);
+    if (surplus.pid != 0) {
+      SendAway(surplus, now);
+    } else {
+      Forget(surplus, absl::StrCat(surplus.spec.name, " is not started again"));
+    }
+  }
+  for (int missing = count - static_cast<int>(Staying(kind).size()); missing > 0; --missing) {
+    AddWorker(kind, now);
+  }
+}
+
+void Supervisor::AddWorker(ChildKind kind, absl::Time now) {
+  int index = 0;
+  const auto is_taken = [&](const Child& child) {
+    return child.spec.kind == kind && child.index == index;
+  };
+  while (std::any_of(children_.begin(), children_.end(), is_taken)) ++index;
+  absl::StatusOr<ChildSpec> spec = options_.make_worker(kind, index, wanted(kind));
+  if (!spec.ok()) {
+    listener_(absl::StrCat("no further worker can be started: ", spec.status().message()));
+    return;
+  }
+  listener_(absl::StrCat("starting ", spec->name));
+  children_.push_back({.spec = *std::move(spec), .index = index});
+  StartChild(children_.back(), now);
+}
+
+void Supervisor::SendAway(Child& child, absl::Time now) {
+  child.leaving = true;
+  child.trouble.clear();
+  host_.Signal(child.pid, SIGTERM);
+  child.kill_at = now + options_.drain + options_.stop_patience;
+}
+
+void Supervisor::Forget(Child& child, const std::string& line) {
+  listener_(line);
+  children_.erase(children_.begin() + (&child - children_.data()));
 }
 
 void Supervisor::RequestStop(absl::Time now) {

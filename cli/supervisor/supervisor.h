@@ -2,8 +2,13 @@
 //
 // A child that dies is started again, after a pause that doubles with every death in a row and is
 // forgotten once it has been ready for a while. One that exits with status 0 by itself has left on
-// purpose (it was drained) and stays away; a router never does. A child that dies again and again
-// before the first time that all were ready will not get better: the supervisor gives up.
+// purpose (it was drained) and stays away, so that one less of its kind is wanted; a router never
+// does. A child that dies again and again before the first time that all were ready will not get
+// better: the supervisor gives up.
+//
+// Scaling:   SetWanted changes how many workers of a kind run. New ones are made by `make_worker`;
+//            those too many, the youngest first, get SIGTERM, which has them drained, and SIGKILL
+//            when they have not left after `drain` and `stop_patience`. They are not started again.
 //
 // Stopping:  the first request sends SIGTERM to the router, which refuses new work and lets its
 //            streams end, while workers are kept alive; when it is gone, or the drain time is
@@ -13,11 +18,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "cli/supervisor/child.h"
 
@@ -32,17 +40,22 @@ class Supervisor {
     int startup_attempts = 3;
     absl::Duration drain = absl::Seconds(30);
     absl::Duration stop_patience = absl::Seconds(5);
+    // A worker of a kind with an index that none of them has, of `count` that are wanted.
+    std::function<absl::StatusOr<ChildSpec>(ChildKind kind, int index, int count)> make_worker = {};
   };
 
   enum class State { kPausing, kStarting, kReady, kGone };
   struct Child {
     ChildSpec spec;
+    int index = 0;  // among its kind
     State state = State::kPausing;
     int pid = 0;
     int deaths = 0;  // in a row
     bool was_ready = false;
     absl::Time next{};  // kPausing: of the start; kReady: since when
     std::optional<absl::Time> kill_at{};
+    bool leaving = false;   // asked to leave while the others stay
+    std::string trouble{};  // why it is not ready, if it has died
   };
 
   // What happened, for people: "expert_worker-1 died (signal 9); starting it again in 0.1 s".
@@ -58,6 +71,12 @@ class Supervisor {
   // As waitpid gives it: by exit(status), or by a signal (then status is minus its number).
   void OnExit(int pid, int status, absl::Time now);
   void RequestStop(absl::Time now);
+  // From now on so many children of a kind of workers are kept running; those with a process id of
+  // `leaving` are not counted, and are asked to leave. Where there are too many, those go first
+  // that do not run, then those that are no `members`. Of no effect after RequestStop.
+  void SetWanted(ChildKind kind, int count, const std::set<int>& leaving,
+                 const std::set<int>& members, absl::Time now);
+  [[nodiscard]] int wanted(ChildKind kind) const;
   // Call it when NextDeadline has passed; calling it at any other time does no harm.
   void OnTime(absl::Time now);
 
@@ -69,6 +88,8 @@ class Supervisor {
   [[nodiscard]] absl::Time NextDeadline() const;
 
   [[nodiscard]] bool AllReady() const;
+  // Why a worker is not there that should be; empty when there is no such reason.
+  [[nodiscard]] std::string Trouble() const;
   // Every child is gone, after a request to stop or a failure.
   [[nodiscard]] bool Done() const;
   // Why the supervisor gave up; OK otherwise.
@@ -80,6 +101,11 @@ class Supervisor {
 
   Child* Find(int pid);
   void StartChild(Child& child, absl::Time now);
+  void AddWorker(ChildKind kind, absl::Time now);
+  void SendAway(Child& child, absl::Time now);
+  void Forget(Child& child, const std::string& line);
+  [[nodiscard]] std::vector<Child*> Staying(ChildKind kind);
+  [[nodiscard]] Child& LeastUseful(ChildKind kind, const std::set<int>& members);
   void AfterDeath(Child& child, const std::string& how, absl::Time now);
   void StopAll(absl::Time now);
   [[nodiscard]] bool RouterIsGone() const;
@@ -87,7 +113,8 @@ class Supervisor {
   const Options options_;
   ChildHost& host_;
   const Listener listener_;
-  std::vector<Child> children_;
+  std::vector<Child> children_;  // the router's first
+  std::map<ChildKind, int> wanted_;
   Phase phase_ = Phase::kRunning;
   absl::Time drain_until_;  // kDraining
   bool all_were_ready_ = false;

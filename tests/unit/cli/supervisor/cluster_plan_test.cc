@@ -50,7 +50,7 @@ TEST_F(ClusterPlanTest, TheRouterComesFirstAndHasASocketOfItsOwn) {
   EXPECT_THAT(names, ElementsAre("router", "attention_worker-1", "expert_worker-1",
                                  "expert_worker-2", "expert_worker-3"));
   EXPECT_EQ(plan->children[0].kind, ChildKind::kRouter);
-  EXPECT_EQ(plan->children[1].kind, ChildKind::kWorker);
+  EXPECT_EQ(plan->children[1].kind, ChildKind::kAttentionWorker);
   EXPECT_EQ(plan->router_target, "unix:/run/s/router.sock");
   EXPECT_THAT(Line(0), HasSubstr("/router --model /models/m --log-level info --listen "
                                  "127.0.0.1:7070 --listen unix:/run/s/router.sock --queue 256 "));

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "tests/support/message_of.h"
 
 namespace sextant::cli {
@@ -35,16 +36,20 @@ class FakeHost final : public ChildHost {
 class SupervisorTest : public ::testing::Test {
  protected:
   SupervisorTest()
-      : supervisor_({{.name = "router", .kind = ChildKind::kRouter},
-                     {.name = "attention", .kind = ChildKind::kWorker},
-                     {.name = "expert", .kind = ChildKind::kWorker}},
-                    {.first_pause = absl::Milliseconds(100),
-                     .longest_pause = absl::Milliseconds(350),
-                     .stable_after = absl::Seconds(10),
-                     .startup_attempts = 3,
-                     .drain = absl::Seconds(30),
-                     .stop_patience = absl::Seconds(5)},
-                    host_, [this](const std::string& line) { lines_.push_back(line); }) {
+      : supervisor_(
+            {{.name = "router", .kind = ChildKind::kRouter},
+             {.name = "attention", .kind = ChildKind::kAttentionWorker},
+             {.name = "expert", .kind = ChildKind::kExpertWorker}},
+            {.first_pause = absl::Milliseconds(100),
+             .longest_pause = absl::Milliseconds(350),
+             .stable_after = absl::Seconds(10),
+             .startup_attempts = 3,
+             .drain = absl::Seconds(30),
+             .stop_patience = absl::Seconds(5),
+             .make_worker = [](ChildKind kind, int index, int) -> absl::StatusOr<ChildSpec> {
+               return ChildSpec{.name = absl::StrCat("worker-", index), .kind = kind};
+             }},
+            host_, [this](const std::string& line) { lines_.push_back(line); }) {
     supervisor_.Start(now_);
   }
 
@@ -201,6 +206,89 @@ TEST_F(SupervisorTest, AFlagCanBeReplacedForTheNextStart) {
   EXPECT_THAT(supervisor.children()[0].spec.arguments,
               ElementsAre("r", "--x", "--listen", "a:17", "--listen", "unix:b"));
   EXPECT_THAT(supervisor.children()[1].spec.arguments, ElementsAre("w", "--listen", "c"));
+}
+
+TEST_F(SupervisorTest, MoreAreStartedWhenMoreAreWanted) {
+  AllBecomeReady();
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 3, {}, {}, now_);
+  EXPECT_THAT(host_.started, ElementsAre(Pair("worker-1", 4), Pair("worker-2", 5)));
+  EXPECT_EQ(supervisor_.wanted(ChildKind::kExpertWorker), 3);
+  EXPECT_FALSE(supervisor_.AllReady());
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 3, {}, {}, now_);
+  EXPECT_EQ(host_.started.size(), 2U);
+}
+
+TEST_F(SupervisorTest, TheYoungestLeaveWhenFewerAreWanted) {
+  AllBecomeReady();
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 3, {}, {}, now_);
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 1, {}, {}, now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(5, SIGTERM), Pair(4, SIGTERM)));
+  host_.started.clear();
+  // However they end, they stay away.
+  supervisor_.OnExit(5, 0, now_);
+  supervisor_.OnExit(4, -SIGKILL, now_);
+  Pass(absl::Seconds(60));
+  EXPECT_THAT(host_.started, IsEmpty());
+  EXPECT_EQ(supervisor_.wanted(ChildKind::kExpertWorker), 1);
+  EXPECT_TRUE(supervisor_.AllReady());
+}
+
+TEST_F(SupervisorTest, ThoseThatAreDrainedAreNotCounted) {
+  AllBecomeReady();
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 3, {}, {}, now_);
+  host_.started.clear();
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 2, {3}, {}, now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(3, SIGTERM)));
+  // One more is wanted before it has gone.
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 3, {3}, {}, now_);
+  EXPECT_THAT(host_.started, ElementsAre(Pair("worker-3", 6)));
+  supervisor_.OnExit(3, 0, now_);
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 3, {}, {}, now_);
+  EXPECT_EQ(host_.started.size(), 1U);
+}
+
+TEST_F(SupervisorTest, OneThatDoesNotLeaveIsKilled) {
+  AllBecomeReady();
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 0, {}, {}, now_);
+  host_.signals.clear();
+  Pass(absl::Seconds(34));
+  EXPECT_THAT(host_.signals, IsEmpty());
+  Pass(absl::Seconds(1));
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(3, SIGKILL)));
+}
+
+TEST_F(SupervisorTest, OneThatPausesIsForgottenFirst) {
+  AllBecomeReady();
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 2, {}, {}, now_);
+  supervisor_.OnReady(4, now_);
+  supervisor_.OnExit(3, -SIGKILL, now_);
+  host_.started.clear();
+  EXPECT_THAT(supervisor_.Trouble(), HasSubstr("expert was killed by signal 9"));
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 1, {}, {}, now_);
+  EXPECT_THAT(host_.signals, IsEmpty());
+  EXPECT_EQ(supervisor_.Trouble(), "");
+  Pass(absl::Seconds(1));
+  EXPECT_THAT(host_.started, IsEmpty());
+}
+
+TEST_F(SupervisorTest, OneThatIsNoMemberLeavesFirst) {
+  AllBecomeReady();
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 3, {}, {}, now_);
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 2, {}, {3, 5}, now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(4, SIGTERM)));
+}
+
+TEST_F(SupervisorTest, OneThatLeavesByItselfIsWantedNoMore) {
+  AllBecomeReady();
+  supervisor_.OnExit(3, 0, now_);
+  EXPECT_EQ(supervisor_.wanted(ChildKind::kExpertWorker), 0);
+}
+
+TEST_F(SupervisorTest, NobodyIsStartedForAClusterThatStops) {
+  AllBecomeReady();
+  supervisor_.RequestStop(now_);
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 5, {}, {}, now_);
+  EXPECT_THAT(host_.started, IsEmpty());
 }
 
 TEST_F(SupervisorTest, AStopDuringAPauseStartsNobody) {
