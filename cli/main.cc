@@ -25,9 +25,11 @@ int main(int argc, char** argv) {
   sextant::cli::AddBenchCommand(app, exit_code);
   sextant::cli::AddChatCommand(app, exit_code);
   sextant::cli::AddDetokenizeCommand(app, exit_code);
+  sextant::cli::AddDrainCommand(app, exit_code);
   sextant::cli::AddGenerateCommand(app, exit_code);
   sextant::cli::AddLogitsCommand(app, exit_code);
   sextant::cli::AddMakeCheckpointCommand(app, exit_code);
+  sextant::cli::AddScaleCommand(app, exit_code);
   sextant::cli::AddStatusCommand(app, exit_code);
   sextant::cli::AddTokenizeCommand(app, exit_code);
   sextant::cli::AddUpCommand(app, exit_code);

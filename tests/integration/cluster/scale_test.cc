@@ -1,0 +1,164 @@
+// A cluster is scaled up and down while streams run: their bytes are those of one process.
+#include <gmock/gmock.h>
+#include <grpcpp/client_context.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <functional>
+#include <future>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "tests/integration/cluster/asked_requests.h"
+#include "tests/integration/cluster/up_process.h"
+
+namespace sextant {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+std::string Model() { return std::string(SEXTANT_SOURCE_DIR) + "/tests/golden/model/lite"; }
+
+struct Outcome {
+  int exit_status = -1;
+  std::string output;  // of both streams
+};
+
+std::vector<v1::WorkerStatus> ReadyWorkers(const v1::ClusterStatus& status, v1::Role role) {
+  std::vector<v1::WorkerStatus> workers;
+  for (const v1::WorkerStatus& worker : status.workers()) {
+    if (worker.role() == role && worker.state() == "ready") workers.push_back(worker);
+  }
+  return workers;
+}
+
+class ClusterScaleTest : public ::testing::Test {
+ protected:
+  void Start(int attention, int experts) {
+    auto up = UpProcess::Start({.model = Model(), .attention = attention, .experts = experts});
+    ASSERT_TRUE(up.ok()) << up.status();
+    up_ = *std::move(up);
+  }
+
+  Outcome Sextant(const std::string& arguments) {
+    const std::string command =
+        absl::StrCat("'", SEXTANT_PROGRAM, "' ", arguments, " --router ", up_->target(), " 2>&1");
+    Outcome outcome;
+    std::FILE* pipe = popen(command.c_str(), "r");  // NOLINT(cert-env33-c): a fixed command
+    if (pipe == nullptr) return outcome;
+    std::array<char, 4096> block;
+    while (const std::size_t count = std::fread(block.data(), 1, block.size(), pipe)) {
+      outcome.output.append(block.data(), count);
+    }
+    outcome.exit_status = WEXITSTATUS(pclose(pipe));
+    return outcome;
+  }
+
+  void Scale(const std::string& role, int count) {
+    const Outcome outcome = Sextant(absl::StrCat("scale ", role, " ", count));
+    EXPECT_EQ(outcome.exit_status, 0) << outcome.output;
+    EXPECT_THAT(outcome.output, StartsWith("plan "));
+    EXPECT_THAT(outcome.output, HasSubstr(absl::StrCat("\ndone     ", count, " ")));
+  }
+
+  // Eight streams at a time, one set after the other, from before `change` until after it: each
+  // gets what one process gives it.
+  void WhileStreamsRun(const std::function<void()>& change) {
+    const auto requests = MakeRequests(8, 250, 60);
+    const auto wanted = AskOneProcess(Model(), requests);
+    ASSERT_TRUE(wanted.ok()) << wanted.status();
+    std::atomic<bool> over = false;
+    std::promise<void> begun;
+    std::thread streams([&] {
+      bool first = true;
+      while (first || !over) {
+        const auto got = AskCluster(up_->target(), requests, [&] {
+          if (std::exchange(first, false)) begun.set_value();
+        });
+        EXPECT_TRUE(got.ok()) << got.status();
+        if (!got.ok() || *got != *wanted) {
+          ADD_FAILURE() << "a stream failed, or got other bytes";
+          if (std::exchange(first, false)) begun.set_value();
+          break;
+        }
+      }
+    });
+    begun.get_future().wait();
+    change();
+    over = true;
+    streams.join();
+  }
+
+  // The processes of the cluster besides the router.
+  std::size_t Processes() { return ChildrenOf(up_->pid()).size() - 1; }
+
+  // In a moment: a worker that was told goodbye has yet to exit.
+  void ExpectProcesses(std::size_t count) {
+    const auto status = up_->WaitUntil([&](const auto&) { return Processes() == count; });
+    EXPECT_TRUE(status.ok()) << Processes() << " processes";
+  }
+
+  std::unique_ptr<UpProcess> up_;
+};
+
+TEST_F(ClusterScaleTest, StreamsRunOnWhileExpertsScaleFromTwoToFourToOneToTwo) {
+  ASSERT_NO_FATAL_FAILURE(Start(1, 2));
+  WhileStreamsRun([&] {
+    for (const int count : {4, 1, 2}) {
+      Scale("experts", count);
+      const auto status = up_->Status();
+      ASSERT_TRUE(status.ok()) << status.status();
+      EXPECT_THAT(ReadyWorkers(*status, v1::ROLE_EXPERT), SizeIs(count));
+      EXPECT_EQ(status->experts_covered(), 16);
+      EXPECT_EQ(status->host().expert_workers(), count);
+    }
+  });
+  // Those that left are not there again.
+  ExpectProcesses(3);
+}
+
+TEST_F(ClusterScaleTest, StreamsRunOnWhileAttentionWorkersScaleFromOneToTwoToOne) {
+  ASSERT_NO_FATAL_FAILURE(Start(1, 1));
+  WhileStreamsRun([&] {
+    Scale("attention", 2);
+    Scale("attention", 1);
+  });
+  ExpectProcesses(2);
+}
+
+TEST_F(ClusterScaleTest, DrainTakesOneWorkerOutForGood) {
+  ASSERT_NO_FATAL_FAILURE(Start(1, 3));
+  const auto status = up_->Status();
+  ASSERT_TRUE(status.ok()) << status.status();
+  const std::string worker = ReadyWorkers(*status, v1::ROLE_EXPERT).at(1).worker_id();
+  const Outcome outcome = Sextant(absl::StrCat("drain ", worker, " --wait"));
+  EXPECT_EQ(outcome.exit_status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr(worker + " has gone"));
+  const auto after = up_->WaitUntil([&](const v1::ClusterStatus& now) {
+    return ReadyWorkers(now, v1::ROLE_EXPERT).size() == 2 && now.phase() == "steady" &&
+           Processes() == 3;
+  });
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_EQ(after->host().expert_workers(), 2);
+  EXPECT_THAT(Sextant("drain nobody").output, HasSubstr("there is no worker nobody"));
+}
+
+TEST_F(ClusterScaleTest, ADryRunShowsThePlanAndChangesNothing) {
+  ASSERT_NO_FATAL_FAILURE(Start(1, 2));
+  const Outcome outcome = Sextant("scale experts 4 --dry-run");
+  EXPECT_EQ(outcome.exit_status, 0);
+  EXPECT_THAT(outcome.output, StartsWith("plan     2 -> 4 expert workers: 2 will be started by "
+                                         "sextant up (process "));
+  EXPECT_THAT(outcome.output, HasSubstr("8 experts ("));
+  EXPECT_EQ(Processes(), 3U);
+  EXPECT_EQ(Sextant("scale experts 65").exit_status, 2);
+}
+
+}  // namespace
+}  // namespace sextant
