@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proto/sextant/v1/placement.pb.h"
+#include "router/coordinator/expert_cover.h"
 
 namespace sextant {
 
@@ -33,6 +34,9 @@ class AttentionDirectory {
   // thread. It must not block, and stay valid until the directory's owner has stopped. Subscribe
   // before that owner starts; the directory is then empty.
   virtual void Subscribe(std::function<void(const std::vector<AttentionWorkerInfo>&)> listener) = 0;
+
+  // The same for what the experts lack, which is nothing in the beginning.
+  virtual void SubscribeToCover(std::function<void(const ExpertCover&)> listener) = 0;
 };
 
 }  // namespace sextant

@@ -214,6 +214,7 @@ void Coordinator::Remove(const std::string& worker_id, const absl::Status& statu
 
 void Coordinator::Bury(const std::string& worker_id, const std::string& how) {
   const std::string id = worker_id;
+  if (IsHolding(holders_, id)) ++holders_lost_;
   workers_.erase(id);
   Note(absl::StrCat(id, " is gone: ", how));
   if (!change_.has_value()) return;
@@ -288,6 +289,21 @@ void Coordinator::UpdateDirectory() {
   directory_ = std::move(ready);
   ++quiet_changes_;
   output_.SetDirectory(directory_);
+}
+
+void Coordinator::UpdateCover() {
+  ExpertCover cover{.holders_lost = holders_lost_};
+  for (const auto& [id, worker] : workers_) {
+    if (!worker.is_expert()) ++cover.attention_workers;
+  }
+  for (std::size_t expert = 0; expert < holders_.size(); ++expert) {
+    if (!workers_.contains(holders_[expert])) {
+      cover.missing.push_back(static_cast<std::int32_t>(expert));
+    }
+  }
+  if (cover == cover_) return;
+  cover_ = std::move(cover);
+  output_.SetCover(cover_);
 }
 
 }  // namespace sextant

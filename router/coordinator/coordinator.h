@@ -98,6 +98,7 @@ class Coordinator {
   void EndSilentWorkers(absl::Time now);
   void SayAlive(absl::Time now);
   void UpdateDirectory();
+  void UpdateCover();
 
   // Epochs (coordinator_epochs.cc).
   void Advance();
@@ -155,6 +156,8 @@ class Coordinator {
   std::map<StreamId, Stream> streams_;
   WorkerTable workers_;
   std::vector<AttentionWorkerInfo> directory_;
+  ExpertCover cover_;
+  std::int64_t holders_lost_ = 0;
   absl::Time last_tick_;
   absl::Time last_alive_;
   absl::Time first_hello_ = absl::InfiniteFuture();

@@ -38,6 +38,7 @@ void Coordinator::Advance() {
   FinishReachedGoals();
   SendOrdersIfNew();
   UpdateDirectory();
+  UpdateCover();
 }
 
 bool Coordinator::IsChangeDue(absl::Time now) const {

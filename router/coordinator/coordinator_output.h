@@ -26,6 +26,7 @@ class CoordinatorOutput {
   virtual void SendOrders(StreamId stream, const v1::HostOrders& orders) = 0;
   virtual void EndHost(StreamId stream, const absl::Status& status) = 0;
   virtual void SetDirectory(const std::vector<AttentionWorkerInfo>& workers) = 0;
+  virtual void SetCover(const ExpertCover& cover) = 0;
 };
 
 }  // namespace sextant

@@ -64,11 +64,15 @@ class CoordinatorThread::Output final : public CoordinatorOutput {
   void SetDirectory(const std::vector<AttentionWorkerInfo>& workers) override {
     if (listener) listener(workers);
   }
+  void SetCover(const ExpertCover& cover) override {
+    if (cover_listener) cover_listener(cover);
+  }
 
   // Streams whose Send has failed since the last call.
   std::vector<StreamId> TakeOverflowed() { return std::exchange(overflowed_, {}); }
 
   std::function<void(const std::vector<AttentionWorkerInfo>&)> listener;
+  std::function<void(const ExpertCover&)> cover_listener;
 
  private:
   std::map<StreamId, std::shared_ptr<CoordinatorStream>> streams_;
@@ -88,6 +92,10 @@ CoordinatorThread::~CoordinatorThread() { Stop(); }
 void CoordinatorThread::Subscribe(
     std::function<void(const std::vector<AttentionWorkerInfo>&)> listener) {
   output_->listener = std::move(listener);
+}
+
+void CoordinatorThread::SubscribeToCover(std::function<void(const ExpertCover&)> listener) {
+  output_->cover_listener = std::move(listener);
 }
 
 void CoordinatorThread::Start() {

@@ -51,6 +51,7 @@ class CoordinatorThread final : public AttentionDirectory {
   ~CoordinatorThread() override;
 
   void Subscribe(std::function<void(const std::vector<AttentionWorkerInfo>&)> listener) override;
+  void SubscribeToCover(std::function<void(const ExpertCover&)> listener) override;
   void Start();
   // Ends every stream with UNAVAILABLE, so that workers look for the next router.
   void Stop();

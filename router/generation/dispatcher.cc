@@ -24,6 +24,17 @@ absl::Duration RetryPause(int failures) {
   return std::min(kLongestRetry, kFirstRetry * (1 << std::min(failures - 1, 10)));
 }
 
+// "0-3, 7": ascending numbers.
+std::string AsRanges(const std::vector<std::int32_t>& numbers) {
+  std::string text;
+  for (std::size_t first = 0, last = 0; first < numbers.size(); first = ++last) {
+    while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
+    absl::StrAppend(&text, text.empty() ? "" : ", ", numbers[first]);
+    if (last > first) absl::StrAppend(&text, "-", numbers[last]);
+  }
+  return text;
+}
+
 }  // namespace
 
 struct Dispatcher::Request {
@@ -128,6 +139,15 @@ void Dispatcher::SetWorkers(const std::vector<AttentionWorkerInfo>& listed) {
   now_ = clock_.Now();
   workers_.SetListed(listed, now_);
   Settle();
+}
+
+void Dispatcher::SetCover(ExpertCover cover) {
+  const bool lost = cover.holders_lost > cover_.holders_lost;
+  cover_ = std::move(cover);
+  if (!lost) return;
+  for (const auto& [sequence, place] : sequences_) {
+    place.request->answers[static_cast<std::size_t>(place.answer)].interrupted = true;
+  }
 }
 
 void Dispatcher::OnPeerEvents(PeerNumber number, PeerEvents events) {
@@ -370,11 +390,21 @@ absl::Status Dispatcher::ExpiryOf(const Request& request) const {
   const bool on_worker =
       std::any_of(request.answers.begin(), request.answers.end(),
                   [](const AnswerState& answer) { return answer.sequence != 0; });
+  if (!cover_.missing.empty()) {
+    return WithReason(absl::UnavailableError(absl::StrCat(
+                          "no expert worker holds the experts ", AsRanges(cover_.missing),
+                          "; start expert workers, or see `sextant status`")),
+                      "NO_EXPERT_WORKER");
+  }
   if (!on_worker && workers_.ready_count() == 0) {
-    return WithReason(
-        absl::UnavailableError("no attention worker is ready: none has joined whose placement "
-                               "covers every expert; start workers, or see `sextant status`"),
-        "NO_ATTENTION_WORKER");
+    return WithReason(absl::UnavailableError(absl::StrCat(
+                          "no attention worker is ready: ",
+                          cover_.attention_workers == 0
+                              ? "none has joined; start one"
+                              : absl::StrCat("the placement has not reached the ",
+                                             cover_.attention_workers, " that have joined"),
+                          ", or see `sextant status`")),
+                      "NO_ATTENTION_WORKER");
   }
   if (request.started == absl::InfiniteFuture()) {
     return absl::DeadlineExceededError("the deadline passed while the request was in the queue");

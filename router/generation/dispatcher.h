@@ -9,8 +9,9 @@
 //   InvalidArgument    its id is running already; no worker's cache can ever hold it
 //   ResourceExhausted  the queue is full
 //   DeadlineExceeded   in the queue or later
-//   Unavailable        no worker until shortly before the deadline; or it lost kMaxLosses workers
-//                      without getting a token, and may be what kills them
+//   Unavailable        no attention worker, or no holder of an expert, until shortly before the
+//                      deadline: it says which; or it lost kMaxLosses workers without getting a
+//                      token, and may be what kills them
 //   Cancelled          by its client, or by Cancel
 //   what an attention worker says is the request's own fault
 //
@@ -32,6 +33,7 @@
 #include "absl/time/time.h"
 #include "common/concurrency/clock.h"
 #include "router/admission/admission_queue.h"
+#include "router/coordinator/expert_cover.h"
 #include "router/generation/answer.h"
 #include "router/generation/piece.h"
 #include "router/generation/prepared_request.h"
@@ -65,6 +67,9 @@ class Dispatcher {
   void StopAdmission() { admitting_ = false; }
 
   void SetWorkers(const std::vector<AttentionWorkerInfo>& listed);
+  // What the experts lack now: whose deadline passes meanwhile is told so. With every worker that
+  // was lost, the streams that run count as interrupted.
+  void SetCover(ExpertCover cover);
   void OnPeerEvents(PeerNumber number, PeerEvents events);
   void OnPeerLost(PeerNumber number, const absl::Status& why);
 
@@ -90,7 +95,7 @@ class Dispatcher {
     int failures = 0;      // elsewhere to be tried, since the last token
     PeerNumber avoid = 0;  // who failed it last
     absl::Time last_token = absl::InfinitePast();
-    bool interrupted = false;  // by the loss of its worker, and no token since
+    bool interrupted = false;  // by the loss of a worker, and no token since
   };
   struct Request;
   struct Place {
@@ -124,6 +129,7 @@ class Dispatcher {
   RequestMetrics& metrics_;
   const Clock& clock_;
   WorkerTable workers_;
+  ExpertCover cover_;
   AdmissionQueue queue_;
   absl::Time now_;  // of the call that is under way
   bool admitting_ = true;

@@ -146,6 +146,8 @@ absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_r
   });
   control.directory().Subscribe(
       [&front](const std::vector<AttentionWorkerInfo>& workers) { front.SetWorkers(workers); });
+  control.directory().SubscribeToCover(
+      [&front](const ExpertCover& cover) { front.SetCover(cover); });
   InferenceService inference({.created_unix_seconds = absl::ToUnixSeconds(absl::Now()),
                               .model_state =
                                   [&control] {

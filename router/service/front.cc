@@ -104,6 +104,11 @@ void Front::SetWorkers(std::vector<AttentionWorkerInfo> listed) {
   thread_->Post([this, listed = std::move(listed)] { dispatcher_->SetWorkers(listed); });
 }
 
+void Front::SetCover(ExpertCover cover) {
+  thread_->Post(
+      [this, cover = std::move(cover)]() mutable { dispatcher_->SetCover(std::move(cover)); });
+}
+
 void Front::StopAdmission() {
   thread_->Post([this] { dispatcher_->StopAdmission(); });
 }

@@ -60,6 +60,7 @@ class Front {
   void Abandon(std::uint64_t handle);
 
   void SetWorkers(std::vector<AttentionWorkerInfo> listed);
+  void SetCover(ExpertCover cover);
 
   // New requests get Unavailable from now on.
   void StopAdmission();

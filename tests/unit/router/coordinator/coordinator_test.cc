@@ -217,11 +217,33 @@ TEST_F(CoordinatorTest, AttentionWorkersStayReadyWhileOrphansMove) {
   EXPECT_THAT(cluster_.directory(), ElementsAre("a0"));
 }
 
+TEST_F(CoordinatorTest, OrphansAreMissingUntilTheyHaveMoved) {
+  StartCluster(2);
+  EXPECT_THAT(cluster_.cover().missing, IsEmpty());
+  const auto orphans = Placed("e0");
+  cluster_.Kill(cluster_.worker("e0"));
+  cluster_.HearOfEnds();
+  EXPECT_EQ(cluster_.cover().missing, orphans);
+  EXPECT_EQ(cluster_.cover().holders_lost, 1);
+  cluster_.DeliverEverything();
+  EXPECT_THAT(cluster_.cover().missing, IsEmpty());
+}
+
+TEST_F(CoordinatorTest, ADrainedHolderIsNoLoss) {
+  StartCluster(2);
+  ASSERT_TRUE(cluster_.coordinator().Drain("e0").ok());
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_EQ(cluster_.cover().holders_lost, 0);
+  EXPECT_THAT(cluster_.cover().missing, IsEmpty());
+}
+
 TEST_F(CoordinatorTest, NobodyIsReadyWithoutAnExpertWorker) {
   StartCluster(1);
   cluster_.Kill(cluster_.worker("e0"));
   cluster_.Run(absl::Seconds(1));
   EXPECT_THAT(cluster_.directory(), IsEmpty());
+  EXPECT_THAT(cluster_.cover().missing, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  EXPECT_EQ(cluster_.cover().attention_workers, 1);
   EXPECT_EQ(cluster_.Status().phase(), "waiting for workers");
   EXPECT_EQ(cluster_.Status().experts_covered(), 0);
   cluster_.AddExpert("e1");

@@ -108,6 +108,7 @@ class SimulatedCluster final : public CoordinatorOutput {
   [[nodiscard]] Coordinator& coordinator() { return *coordinator_; }
   [[nodiscard]] v1::ClusterStatus Status() const { return coordinator_->Status(); }
   [[nodiscard]] std::vector<std::string> directory() const { return directory_; }
+  [[nodiscard]] const ExpertCover& cover() const { return cover_; }
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
   [[nodiscard]] std::size_t sent_count() const { return sent_.size(); }
   // Epochs that were prepared since the router started.
@@ -129,6 +130,7 @@ class SimulatedCluster final : public CoordinatorOutput {
   void SendOrders(StreamId stream, const v1::HostOrders& orders) override;
   void EndHost(StreamId stream, const absl::Status& status) override;
   void SetDirectory(const std::vector<AttentionWorkerInfo>& workers) override;
+  void SetCover(const ExpertCover& cover) override { cover_ = cover; }
 
   void FollowRouter();
   void KeepProcesses(v1::Role role);
@@ -165,6 +167,7 @@ class SimulatedCluster final : public CoordinatorOutput {
   std::deque<std::pair<StreamId, v1::WorkerMessage>> sent_;  // lately, without heartbeats
 
   std::vector<std::string> directory_;
+  ExpertCover cover_;
   std::vector<std::string> violations_;
   std::uint64_t newest_told_ = 0;
   std::uint64_t newest_prepare_ = 0;

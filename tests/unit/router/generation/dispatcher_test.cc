@@ -236,6 +236,38 @@ TEST_F(DispatcherTest, WithoutAWorkerARequestIsUnavailableShortlyBeforeItsDeadli
   EXPECT_EQ(Reason(*sink->status), "NO_ATTENTION_WORKER");
 }
 
+TEST_F(DispatcherTest, WithoutAHolderOfAnExpertARequestIsToldWhichEvenOnAWorker) {
+  Ready({Worker("a")});
+  dispatcher_->SetCover({.missing = {0, 1, 2, 7, 9, 10}, .attention_workers = 1});
+  const auto sink = Submit({.patience = absl::Seconds(5)});
+  ASSERT_EQ(Stream("a").starts.size(), 1U);
+  Advance(absl::Seconds(4.7));
+  EXPECT_FALSE(sink->status.has_value());
+  Advance(absl::Seconds(0.2));
+  ASSERT_TRUE(sink->status.has_value());
+  EXPECT_EQ(sink->status->code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Reason(*sink->status), "NO_EXPERT_WORKER");
+  EXPECT_THAT(MessageOf(*sink->status), HasSubstr("holds the experts 0-2, 7, 9-10;"));
+}
+
+TEST_F(DispatcherTest, TheLossOfAnExpertWorkerIsAStallOfTheStreamsThatRan) {
+  Ready({Worker("a")});
+  const auto sink = Submit({});
+  const SequenceNumber sequence = Stream("a").starts[0].sequence;
+  Token("a", sequence, 10);
+  clock_.Advance(absl::Milliseconds(20));
+  Token("a", sequence, 11);
+  EXPECT_THAT(metrics_.Text(), HasSubstr("sextant_sequence_stall_seconds_count 0"));
+  clock_.Advance(absl::Seconds(3));
+  dispatcher_->SetCover({.missing = {4}, .holders_lost = 1, .attention_workers = 1});
+  dispatcher_->SetCover({.holders_lost = 1, .attention_workers = 1});
+  clock_.Advance(absl::Seconds(1));
+  Token("a", sequence, 12);
+  Token("a", sequence, 13, true);
+  EXPECT_THAT(metrics_.Text(), HasSubstr("sextant_sequence_stall_seconds_count 1"));
+  EXPECT_THAT(metrics_.Text(), HasSubstr("sextant_sequence_stall_seconds_sum 4\n"));
+}
+
 TEST_F(DispatcherTest, CancelEndsARequestInTheQueueAndOnAWorker) {
   Ready({Worker("a", 1)});
   const auto running = Submit({.id = "running"});
