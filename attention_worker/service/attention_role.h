@@ -25,6 +25,7 @@ class AttentionRole final : public MemberRole {
     return exchange_.Prepare(placement);
   }
   void Commit(std::uint64_t epoch) override { exchange_.Commit(epoch); }
+  void Supersede(std::uint64_t epoch) override { exchange_.Supersede(epoch); }
   void Retire(std::uint64_t /*epoch*/) override {}
   void FillHeartbeat(v1::Heartbeat& beat) override;
 

@@ -63,6 +63,7 @@ class GrpcExchange::Impl {
   }
 
   absl::Status Prepare(const v1::Placement& placement) { return holders_.Prepare(placement); }
+  void Supersede(std::uint64_t epoch) { holders_.Supersede(epoch); }
 
   void Commit(std::uint64_t epoch) {
     bool switched = false;
@@ -351,6 +352,7 @@ GrpcExchange::~GrpcExchange() = default;
 absl::Status GrpcExchange::Prepare(const v1::Placement& placement) {
   return impl_->Prepare(placement);
 }
+void GrpcExchange::Supersede(std::uint64_t epoch) { impl_->Supersede(epoch); }
 void GrpcExchange::Commit(std::uint64_t epoch) { impl_->Commit(epoch); }
 std::uint64_t GrpcExchange::epoch() const { return impl_->epoch(); }
 void GrpcExchange::Stop() { impl_->Stop(); }

@@ -69,8 +69,12 @@ class GrpcExchange final : public Exchange {
   // Rows go by it only after Commit.
   // Errors: InvalidArgument for a placement that contradicts itself or whose experts are out of
   //         range, or for an epoch that is not newer than the committed one; Unavailable naming the
-  //         worker that cannot be reached.
+  //         worker that cannot be reached; Aborted when superseded.
   [[nodiscard]] absl::Status Prepare(const v1::Placement& placement);
+
+  // A Prepare of an older placement than `epoch` waits for connections no longer: it ends with
+  // Aborted, now or when it comes.
+  void Supersede(std::uint64_t epoch);
 
   // When it returns, no row is sent by an older placement any more; it waits for nothing but rows
   // that are being sent. An epoch that was not prepared, or is not newer than the committed one,

@@ -1,5 +1,6 @@
 #include "common/exchange/holder_set.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,9 @@ namespace {
 
 // A coordinator changes one epoch at a time; what it gave up leaves a few behind.
 constexpr std::size_t kMaxPrepared = 8;
+
+// How often a wait for a connection looks whether it still makes sense.
+constexpr absl::Duration kLook = absl::Milliseconds(20);
 
 }  // namespace
 
@@ -87,13 +91,25 @@ absl::Status HolderSet::WaitForAll(const HolderTable& table) const {
       target = found->second.target;
       channel = found->second.link->channel();
     }
-    if (!channel->WaitForConnected(absl::ToChronoTime(deadline))) {
+    absl::Time now = absl::Now();
+    while (!channel->WaitForConnected(absl::ToChronoTime(std::min(deadline, now + kLook)))) {
+      if (table.epoch < newest_asked_.load()) {
+        return absl::AbortedError(absl::StrCat("epoch ", newest_asked_.load(), " has come"));
+      }
+      now = absl::Now();
+      if (now < deadline) continue;
       return absl::UnavailableError(absl::StrCat("worker ", name, " cannot be reached at ", target,
                                                  " within ",
                                                  absl::FormatDuration(options_.connect_timeout)));
     }
   }
   return absl::OkStatus();
+}
+
+void HolderSet::Supersede(std::uint64_t epoch) {
+  std::uint64_t newest = newest_asked_.load();
+  while (newest < epoch && !newest_asked_.compare_exchange_weak(newest, epoch)) {
+  }
 }
 
 bool HolderSet::Commit(std::uint64_t epoch) {

@@ -3,6 +3,7 @@
 // Threads:   every method may be called from any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -32,6 +33,9 @@ class HolderSet {
 
   // As GrpcExchange::Prepare.
   [[nodiscard]] absl::Status Prepare(const v1::Placement& placement);
+
+  // As GrpcExchange::Supersede.
+  void Supersede(std::uint64_t epoch);
 
   // Makes a prepared epoch the committed one; false when it was not prepared or is not newer.
   // Streams to workers that no newest placement names are cancelled.
@@ -66,6 +70,7 @@ class HolderSet {
 
   const Options options_;
   ExchangeBox& box_;
+  std::atomic<std::uint64_t> newest_asked_ = 0;  // nobody waits for older epochs
 
   mutable Mutex mutex_;
   std::map<HolderId, Holder> holders_ ABSL_GUARDED_BY(mutex_);

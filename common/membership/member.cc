@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -46,6 +47,7 @@ class Member::Impl {
   void OnWelcome(const v1::Welcome& welcome);
   void OnLost(const absl::Status& why, bool was_joined);
   void OnEnded(const absl::Status& status);
+  void Supersede(std::uint64_t epoch);
   void Say(const std::string& line) const;
 
   void RunRole();
@@ -55,7 +57,7 @@ class Member::Impl {
   absl::Status Retire(const Command& command);
 
   Options options_;
-  MemberRole* role_ = nullptr;  // set before the threads that use it start to
+  std::atomic<MemberRole*> role_ = nullptr;
   BoundedQueue<Command> commands_{kMostCommands};
   std::thread role_thread_;
 
@@ -93,13 +95,14 @@ RouterLink::Callbacks Member::Impl::LinkCallbacks() {
       .welcomed = [this](const v1::Welcome& welcome) { OnWelcome(welcome); },
       .command =
           [this](std::uint64_t session, v1::CoordinatorMessage message) {
+            if (message.has_prepare()) Supersede(message.prepare().epoch());
             if (commands_.TryPush({.session = session, .message = std::move(message)})) return;
             link_.Drop(session, absl::ResourceExhaustedError(
                                     "the router sends commands faster than they can be obeyed"));
           },
       .fill_heartbeat =
           [this](v1::Heartbeat& beat) {
-            role_->FillHeartbeat(beat);
+            role_.load()->FillHeartbeat(beat);
             const std::lock_guard<std::mutex> lock(mutex_);
             beat.set_epoch(held_.committed().epoch());
           },
@@ -159,6 +162,11 @@ void Member::Impl::OnEnded(const absl::Status& status) {
   if (tell && options_.on_ended) options_.on_ended();
 }
 
+void Member::Impl::Supersede(std::uint64_t epoch) {
+  MemberRole* const role = role_.load();
+  if (role != nullptr) role->Supersede(epoch);
+}
+
 void Member::Impl::Say(const std::string& line) const {
   if (options_.on_event) options_.on_event(line);
 }
@@ -176,7 +184,7 @@ absl::Status Member::Impl::AwaitWelcome() {
 }
 
 void Member::Impl::Start(MemberRole& role) {
-  CHECK(role_ == nullptr);
+  CHECK(role_.load() == nullptr);
   role_ = &role;
   role_thread_ = std::thread([this] { RunRole(); });
   link_.StartHeartbeats();
@@ -189,7 +197,7 @@ void Member::Impl::Leave(absl::Duration grace) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
     leaving_ = true;
-    if (session != 0 && role_ != nullptr) {
+    if (session != 0 && role_.load() != nullptr) {
       link_.Send(session, std::move(message));
       changed_.wait_for(lock, absl::ToChronoNanoseconds(grace), [this] { return ended_ || lost_; });
     }
@@ -222,7 +230,7 @@ absl::Status Member::Impl::Prepare(const Command& command) {
     if (absl::Status status = held_.CheckPrepare(placement.epoch()); !status.ok()) return status;
     held_.Heard(placement.epoch());
   }
-  const absl::Status prepared = role_->Prepare(placement);
+  const absl::Status prepared = role_.load()->Prepare(placement);
   v1::WorkerMessage answer;
   answer.mutable_prepared()->set_epoch(placement.epoch());
   if (prepared.ok()) {
@@ -243,7 +251,7 @@ absl::Status Member::Impl::Commit(const Command& command) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (absl::Status status = held_.CheckCommit(epoch); !status.ok()) return status;
   }
-  role_->Commit(epoch);
+  role_.load()->Commit(epoch);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     held_.Committed();
@@ -260,7 +268,7 @@ absl::Status Member::Impl::Retire(const Command& command) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (absl::Status status = held_.CheckRetire(epoch); !status.ok()) return status;
   }
-  role_->Retire(epoch);
+  role_.load()->Retire(epoch);
   v1::WorkerMessage answer;
   answer.mutable_retired()->set_epoch(epoch);
   link_.Send(command.session, std::move(answer));

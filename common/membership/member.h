@@ -13,9 +13,9 @@
 //
 // Threads:   Join, Start and Leave belong to one thread of the caller's; Start is called once.
 //            Prepare, Commit and Retire of the role come from one thread of the member's, one after
-//            the other; FillHeartbeat comes from another one at any time, also while Prepare
-//            blocks, must take no longer than a lock held for microseconds, and is not called
-//            before Start.
+//            the other; FillHeartbeat and Supersede come from others at any time, also while
+//            Prepare blocks, must take no longer than a lock held for microseconds, and are not
+//            called before Start.
 // Ownership: the role outlives the member.
 // Shutdown:  Leave, or the destructor alone to vanish without being drained. After either, the role
 //            is not called any more.
@@ -43,14 +43,19 @@ class MemberRole {
 
   // Makes everything ready for the placement without giving up what is held: an expert worker maps
   // its experts of it, an attention worker opens streams to all holders. May block; a peer that
-  // cannot be reached should be an error within a second or so, for a newer placement without it
-  // may be waiting already. A placement that is prepared and not committed is replaced by the next
+  // cannot be reached should be an error within a second or so, and as soon as the placement is
+  // superseded. A placement that is prepared and not committed is replaced by the next
   // one prepared. An error is told to the coordinator, which tries again with another epoch.
   [[nodiscard]] virtual absl::Status Prepare(const v1::Placement& placement) = 0;
 
   // Switches to the placement prepared last, which has this number. Returns when the switch has
   // taken place: from then on no row is sent by an older placement.
   virtual void Commit(std::uint64_t epoch) = 0;
+
+  // The placement `epoch` is waiting to be prepared, so nobody waits for older ones any more: a
+  // Prepare that is under way, or comes yet, for one of those should return an error now. Comes
+  // from another thread than Prepare, and must not block.
+  virtual void Supersede(std::uint64_t /*epoch*/) {}
 
   // Expert workers: every attention worker has switched to `epoch`, the committed one; what it does
   // not place here may be dropped. Attention workers are never told.

@@ -70,7 +70,7 @@ inline constexpr CounterName kMigrations = {
     "Sequences that went on at another attention worker, their own having died"};
 inline constexpr HistogramName kStallSeconds = {
     "sextant_sequence_stall_seconds",
-    "Pause that a stream saw because a worker had died: last token before to first after",
+    "Pause that a stream saw because its attention worker or an expert worker had died",
     kSecondsBuckets};
 
 // The router: the cluster.

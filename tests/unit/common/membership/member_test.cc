@@ -27,11 +27,17 @@ class RecordingRole final : public MemberRole {
   absl::Status Prepare(const v1::Placement& placement) override {
     Note(absl::StrCat("prepare ", placement.epoch()));
     std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return !blocked_; });
+    changed_.wait(lock, [&] { return !blocked_ || placement.epoch() < newest_; });
     return next_answer_;
   }
   void Commit(std::uint64_t epoch) override { Note(absl::StrCat("commit ", epoch)); }
   void Retire(std::uint64_t epoch) override { Note(absl::StrCat("retire ", epoch)); }
+  // A blocked Prepare of an older placement ends.
+  void Supersede(std::uint64_t epoch) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    newest_ = epoch;
+    changed_.notify_all();
+  }
   void FillHeartbeat(v1::Heartbeat& beat) override { beat.set_running(7); }
 
   void Answer(const absl::Status& status) {
@@ -59,6 +65,7 @@ class RecordingRole final : public MemberRole {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool blocked_ = false;
+  std::uint64_t newest_ = 0;
   absl::Status next_answer_;
   std::vector<std::string> notes_;
 };
@@ -205,6 +212,21 @@ TEST(MemberTest, HeartbeatsGoOnWhilePreparing) {
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(session->NextHeartbeat().has_value());
   role.Block(false);
   EXPECT_EQ(session->Next()->prepared().epoch(), 1U);
+}
+
+TEST(MemberTest, ANewerPlacementIsToldOfWhileAnOlderOneIsPrepared) {
+  ScriptedRouter router;
+  auto member = JoinAndWelcome(router);
+  RecordingRole role;
+  role.Block(true);
+  member->Start(role);
+  auto session = router.session(0);
+  session->Prepare(1);
+  role.WaitForNotes(1);
+  session->Prepare(2);
+  EXPECT_EQ(session->Next()->prepared().epoch(), 1U);
+  role.Block(false);
+  EXPECT_EQ(session->Next()->prepared().epoch(), 2U);
 }
 
 TEST(MemberTest, LostRouterIsDialledAgainAndToldWhatIsHeld) {

@@ -1,6 +1,9 @@
 // Both ends of the exchange between processes, over real gRPC in one process.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <optional>
@@ -267,6 +270,54 @@ TEST(ExchangeTest, AnExpertThatMovedIsFoundByTheNewPlacement) {
   question.ExpectRight(exchange.Collect());
   coordinator.join();
   EXPECT_GT(exchange.counts().rows_resent, 0);
+}
+
+// As a process that is stopped: the kernel connects for it, and nobody answers.
+class MuteListener {
+ public:
+  explicit MuteListener(const std::string& path) : path_(path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    EXPECT_EQ(bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    EXPECT_EQ(listen(socket_, 16), 0);
+  }
+  ~MuteListener() { close(socket_); }
+  MuteListener(const MuteListener&) = delete;
+  MuteListener& operator=(const MuteListener&) = delete;
+
+  [[nodiscard]] v1::PlacedWorker Placed(const std::vector<std::int32_t>& experts) const {
+    v1::PlacedWorker placed;
+    placed.set_worker_id("mute");
+    placed.mutable_endpoint()->set_host_id(HostId());
+    placed.mutable_endpoint()->set_unix_target("unix:" + path_);
+    placed.mutable_experts()->Add(experts.begin(), experts.end());
+    return placed;
+  }
+
+ private:
+  const std::string path_;
+  const int socket_ = socket(AF_UNIX, SOCK_STREAM, 0);
+};
+
+TEST(ExchangeTest, ANewerPlacementEndsTheWaitForAWorkerThatIsFrozen) {
+  const TempDir dir;
+  const MuteListener mute(dir.path() + "/mute");
+  Fake a(dir, "a", {0, 1, 2, 3, 4, 5, 6, 7});
+  GrpcExchange::Options options = SomeOptions();
+  options.connect_timeout = absl::Minutes(10);
+  GrpcExchange exchange(options);
+  absl::Status old;
+  std::thread preparing([&] {
+    old = exchange.Prepare(PlacementOf(1, {a.node.Placed(Range(0, 4)), mute.Placed(Range(4, 8))}));
+  });
+  exchange.Supersede(2);
+  preparing.join();
+  EXPECT_EQ(old.code(), absl::StatusCode::kAborted) << old;
+  Commit(exchange, PlacementOf(2, {a.node.Placed(Range(0, 8))}));
+  const Question question(1, 5, 3);
+  ASSERT_TRUE(exchange.Dispatch(question.dispatch()).ok());
+  question.ExpectRight(exchange.Collect());
 }
 
 TEST(ExchangeTest, RefusalsInACircleEnd) {

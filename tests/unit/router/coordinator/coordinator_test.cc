@@ -180,6 +180,18 @@ TEST_F(CoordinatorTest, SilenceIsADeathWithinASecond) {
   EXPECT_EQ(cluster_.Status().experts_covered(), 8);
 }
 
+TEST_F(CoordinatorTest, AWorkerThatIsSlowIsNotDead) {
+  StartCluster(3);
+  for (int i = 0; i < 20; ++i) {
+    cluster_.worker("e0").frozen = true;
+    cluster_.Run(absl::Milliseconds(600));
+    cluster_.worker("e0").frozen = false;
+    cluster_.Run(absl::Milliseconds(50));
+  }
+  EXPECT_EQ(State("e0"), "ready");
+  EXPECT_EQ(cluster_.Status().epoch(), 1U);
+}
+
 TEST_F(CoordinatorTest, FrozenWorkerThatWakesJoinsAnew) {
   StartCluster(3);
   cluster_.worker("e0").frozen = true;
