@@ -15,7 +15,6 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/base/status.h"
-#include "common/rpc/process.h"
 #include "tests/chaos/disturbance_plan.h"
 #include "tests/chaos/disturbed_cluster.h"
 #include "tests/chaos/endless_streams.h"
@@ -267,7 +266,6 @@ absl::Status Run(const Flags& flags) {
 }  // namespace sextant::chaos
 
 int main(int argc, char** argv) {
-  sextant::PrepareProcess();
   CLI::App app{"Disturbs a cluster of processes while streams run, and looks whether any noticed"};
   sextant::chaos::Flags flags;
   sextant::chaos::AddFlags(app, flags);

@@ -22,6 +22,11 @@ v1::Role RoleOf(WorkerKind worker) {
   return worker == WorkerKind::kAttention ? v1::ROLE_ATTENTION : v1::ROLE_EXPERT;
 }
 
+cli::ChildKind KindOf(WorkerKind worker) {
+  return worker == WorkerKind::kAttention ? cli::ChildKind::kAttentionWorker
+                                          : cli::ChildKind::kExpertWorker;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DisturbedCluster>> DisturbedCluster::Start(const Options& options) {
@@ -38,7 +43,7 @@ absl::StatusOr<std::unique_ptr<DisturbedCluster>> DisturbedCluster::Start(const 
   cluster->admin_ = v1::Admin::NewStub(OpenChannel(cluster->target_));
   for (int i = 0; i < options.attention; ++i) {
     cluster->workers_.push_back(
-        {.name = absl::StrCat("attention_worker-", i), .worker = WorkerKind::kAttention});
+        {.name = absl::StrCat("attention_worker-", i), .kind = cli::ChildKind::kAttentionWorker});
     RETURN_IF_ERROR(cluster->StartProcess(cluster->workers_.back()));
   }
   cluster->ScaleExperts(options.experts);
@@ -53,7 +58,7 @@ absl::Status DisturbedCluster::StartProcess(Process& process) {
     arguments = {absl::StrCat(options_.programs, "/router"), "--listen",
                  target_.empty() ? "127.0.0.1:0" : target_, "--listen", socket};
   } else {
-    const bool attention = process.worker == WorkerKind::kAttention;
+    const bool attention = process.kind == cli::ChildKind::kAttentionWorker;
     arguments = {
         absl::StrCat(options_.programs, attention ? "/attention_worker" : "/expert_worker"),
         "--router",
@@ -112,15 +117,16 @@ void DisturbedCluster::Serve(absl::Duration how_long) {
 
 DisturbedCluster::Process* DisturbedCluster::Find(WorkerKind worker, int slot) {
   for (Process& process : workers_) {
-    if (process.worker == worker && slot-- == 0) return &process;
+    if (process.kind == KindOf(worker) && slot-- == 0) return &process;
   }
   return nullptr;
 }
 
 int DisturbedCluster::CountWanted(WorkerKind worker) const {
-  return static_cast<int>(std::count_if(
-      workers_.begin(), workers_.end(),
-      [worker](const Process& process) { return process.worker == worker && process.wanted; }));
+  return static_cast<int>(
+      std::count_if(workers_.begin(), workers_.end(), [worker](const Process& process) {
+        return process.kind == KindOf(worker) && process.wanted;
+      }));
 }
 
 void DisturbedCluster::Signal(WorkerKind worker, int slot, int signal) {

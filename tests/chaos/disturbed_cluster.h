@@ -62,8 +62,7 @@ class DisturbedCluster {
  private:
   struct Process {
     std::string name;
-    cli::ChildKind kind = cli::ChildKind::kWorker;
-    WorkerKind worker = WorkerKind::kExpert;
+    cli::ChildKind kind = cli::ChildKind::kExpertWorker;
     int pid = 0;
     bool wanted = true;  // is replaced when it ends
     bool ready = false;

@@ -20,8 +20,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr absl::Duration kTimeout = absl::Minutes(1);
-
 json AsLine(const v1::GenerateRequest& request) {
   const v1::SamplingParams& sampling = request.params().sampling();
   json line = {{"prompt_ids", request.token_ids().ids()},
@@ -130,13 +128,14 @@ absl::StatusOr<std::vector<GotAnswer>> AskOneProcess(
 
 absl::StatusOr<std::vector<GotAnswer>> AskCluster(const std::string& target,
                                                   const std::vector<v1::GenerateRequest>& requests,
-                                                  absl::FunctionRef<void()> meanwhile) {
+                                                  absl::FunctionRef<void()> meanwhile,
+                                                  absl::Duration timeout) {
   cli::InferenceClient client(target);
   Streams streams;
   streams.answers.resize(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     static_cast<void>(client.Generate(
-        requests[i], {.timeout = kTimeout},
+        requests[i], {.timeout = timeout},
         [&streams, i](const v1::GenerateResponse& piece) { streams.Put(i, piece); },
         [&streams](const absl::Status& status) { streams.End(status); }));
   }

@@ -7,6 +7,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "proto/sextant/v1/inference.pb.h"
 
 namespace sextant {
@@ -28,10 +29,11 @@ struct GotAnswer {
 [[nodiscard]] absl::StatusOr<std::vector<GotAnswer>> AskOneProcess(
     const std::string& model, const std::vector<v1::GenerateRequest>& requests);
 
-// By the cluster at `target`, all at once; `meanwhile` runs when every stream has got a token.
+// By the cluster at `target`, all at once; `meanwhile` runs when every stream has got a token, or
+// when all have ended.
 // Errors: the first that any of the streams ended with.
 [[nodiscard]] absl::StatusOr<std::vector<GotAnswer>> AskCluster(
     const std::string& target, const std::vector<v1::GenerateRequest>& requests,
-    absl::FunctionRef<void()> meanwhile = [] {});
+    absl::FunctionRef<void()> meanwhile = [] {}, absl::Duration timeout = absl::Minutes(1));
 
 }  // namespace sextant
