@@ -6,8 +6,11 @@ namespace sextant {
 namespace {
 
 // Packed rows that stay in a core's L2 cache while panels pass by: well below its 512 KiB or more,
-// because pages of 4 KiB fall unevenly on its sets.
+// because pages of 4 KiB fall unevenly on its sets. Rows of f32 get more, part of which may have to
+// come from the L3 cache: half as many rows fit, and every block of rows reads and expands all
+// weights again.
 constexpr std::int64_t kBlockBytes = 320 << 10;
+constexpr std::int64_t kF32BlockBytes = 480 << 10;
 // About ten microseconds: long against handing out a task, short against a layer.
 constexpr double kTaskCycles = 40e3;
 // With one tile of rows a task is a few streams of weights, and each wants to be long.
@@ -21,8 +24,9 @@ std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 }  // namespace
 
 TaskPlan PlanTasks(const PanelShape& shape, const ProductSize& size, int threads) {
+  const std::int64_t block_bytes = shape.value_bytes == 4 ? kF32BlockBytes : kBlockBytes;
   const std::int64_t most_rows =
-      std::max<std::int64_t>(kBlockBytes / (size.cols * shape.value_bytes), shape.tile_rows);
+      std::max<std::int64_t>(block_bytes / (size.cols * shape.value_bytes), shape.tile_rows);
   TaskPlan plan{};
   plan.row_blocks = CeilDiv(size.rows, most_rows);
   plan.block_rows = CeilDiv(CeilDiv(size.rows, plan.row_blocks), shape.tile_rows) * shape.tile_rows;
