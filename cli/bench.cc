@@ -76,10 +76,14 @@ void AddBenchEngineCommand(CLI::App& bench, int& exit_code) {
       "product rate of the machine, measured in between.\n\n"
       "Example:\n"
       "  sextant bench engine --model /data/lite6 --threads 2\n\n"
-      "A step is the forward pass and the choice of tokens. Its floor is the time in which the\n"
-      "machine reads the weights that the step needs (experts as they were routed), or multiplies\n"
-      "as often as the step does, whichever is longer; the share is the floor over the time.\n"
-      "Every figure is the median of the rounds. Let nothing else run meanwhile.");
+      "A step is the forward pass and the choice of tokens. Its operators follow one another, and\n"
+      "the floor of each is the time in which the machine reads the weights that it needs "
+      "(experts\n"
+      "as they were routed), or multiplies as often as it does, whichever is longer. \"floor\" is\n"
+      "the sum of these over the time of the step; beside it what the step reads and multiplies "
+      "as\n"
+      "shares of what the machine can. Every figure is the median of the rounds. Let nothing else\n"
+      "run meanwhile.");
   AddEngineFlags(*command, options->engine);
   command->add_option("-o,--output", options->output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))

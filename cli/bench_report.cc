@@ -19,14 +19,12 @@ std::string CaseName(const BenchCase& of) {
 }
 
 std::string CaseLine(const BenchResult& result) {
-  const bool reading = BoundByReading(result);
-  const double ceiling =
-      reading ? result.read_bytes_per_s * 1e-9 : result.product_flops_per_s * 1e-9;
-  return absl::StrFormat("%-17s %9.1f %10.1f %8.1f %9.0f   %3.0f%% of %.*f %s\n",
-                         CaseName(result.of), result.tokens_per_s, result.seconds * 1e3,
-                         result.cost.bytes / result.seconds * 1e-9,
-                         result.cost.flops / result.seconds * 1e-9, 100 * result.share,
-                         reading ? 1 : 0, ceiling, reading ? "GB/s" : "GFLOP/s");
+  return absl::StrFormat(
+      "%-17s %9.1f %10.1f %8.1f %9.0f %7.0f%%   %3.0f%% of %.1f GB/s, %3.0f%% of %.0f GFLOP/s\n",
+      CaseName(result.of), result.tokens_per_s, result.seconds * 1e3,
+      result.bytes / result.seconds * 1e-9, result.flops / result.seconds * 1e-9,
+      100 * result.share, 100 * result.read_share(), result.read_bytes_per_s * 1e-9,
+      100 * result.product_share(), result.product_flops_per_s * 1e-9);
 }
 
 }  // namespace
@@ -36,7 +34,7 @@ std::string ReportAsText(const BenchedEngine& engine, const BenchReport& report)
       "%s: %d layers, %.1fB parameters, %s\n%s, %s, %d threads\n"
       "ready %.2f s after start; %.0f MiB beyond the mapped weights and the cached latents\n"
       "decode at %d tokens of context\n\n"
-      "                   tokens/s    ms/step     GB/s   GFLOP/s   share of the ceiling\n",
+      "                   tokens/s    ms/step     GB/s   GFLOP/s   floor   of the ceilings\n",
       engine.model_dir, engine.model.num_hidden_layers,
       static_cast<double>(ParameterCount(engine.model)) * 1e-9, DtypeName(engine.precision),
       ProcessorName(), Name(engine.backend), engine.threads, engine.ready_s,
@@ -52,11 +50,12 @@ std::string ReportAsJson(const BenchedEngine& engine, const BenchReport& report)
                      {result.of.decode ? "batch" : "prompt_tokens", result.of.rows},
                      {"tokens_per_s", result.tokens_per_s},
                      {"step_s", result.seconds},
-                     {"step_bytes", result.cost.bytes},
-                     {"step_flops", result.cost.flops},
+                     {"step_bytes", result.bytes},
+                     {"step_flops", result.flops},
                      {"read_bytes_per_s", result.read_bytes_per_s},
                      {"product_flops_per_s", result.product_flops_per_s},
-                     {"bound_by", BoundByReading(result) ? "reads" : "products"},
+                     {"read_share", result.read_share()},
+                     {"product_share", result.product_share()},
                      {"share", result.share}});
   }
   const nlohmann::json object = {{"model", engine.model_dir},

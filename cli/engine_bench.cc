@@ -21,12 +21,14 @@ using Clock = std::chrono::steady_clock;
 // Reads that no cache holds: the head's weights where they are large enough, else other memory.
 constexpr std::int64_t kSmallestSample = std::int64_t{256} << 20;
 
-// Counts what the steps since Clear have chosen.
+// Counts what the steps since Clear have chosen, layer by layer.
 class ExpertCounter final : public RoutingObserver {
  public:
-  explicit ExpertCounter(std::int64_t experts) : seen_(static_cast<std::size_t>(experts)) {}
+  explicit ExpertCounter(const ModelConfig& config)
+      : seen_(static_cast<std::size_t>(config.n_routed_experts)),
+        loads_(static_cast<std::size_t>(config.num_hidden_layers)) {}
 
-  void OnRouting(int /*layer*/, MatrixView<const std::int32_t> expert_ids,
+  void OnRouting(int layer, MatrixView<const std::int32_t> expert_ids,
                  MatrixView<const float> /*weights*/) override {
     std::fill(seen_.begin(), seen_.end(), false);
     for (std::int64_t row = 0; row < expert_ids.rows; ++row) {
@@ -34,31 +36,32 @@ class ExpertCounter final : public RoutingObserver {
         seen_[static_cast<std::size_t>(expert_ids.Row(row)[k])] = true;
       }
     }
-    load_.rows += expert_ids.rows * expert_ids.cols;
-    load_.experts += std::count(seen_.begin(), seen_.end(), true);
+    ExpertLoad& load = loads_[static_cast<std::size_t>(layer)];
+    load.rows += static_cast<double>(expert_ids.rows * expert_ids.cols);
+    load.experts += static_cast<double>(std::count(seen_.begin(), seen_.end(), true));
   }
 
-  void Clear() { load_ = {}; }
-  [[nodiscard]] const ExpertLoad& load() const { return load_; }
+  void Clear() { std::fill(loads_.begin(), loads_.end(), ExpertLoad{}); }
+  // One step's part of what so many steps chose together, for the layers that have experts.
+  [[nodiscard]] std::vector<ExpertLoad> PerStep(std::int64_t steps) const {
+    std::vector<ExpertLoad> mean;
+    for (const ExpertLoad& load : loads_) {
+      if (load.rows == 0) continue;
+      mean.push_back({.rows = load.rows / static_cast<double>(steps),
+                      .experts = load.experts / static_cast<double>(steps)});
+    }
+    return mean;
+  }
 
  private:
   std::vector<bool> seen_;
-  ExpertLoad load_;
+  std::vector<ExpertLoad> loads_;
 };
-
-// One step's part of what so many steps chose together.
-ExpertLoad PerStep(const ExpertLoad& load, std::int64_t steps) {
-  return {.rows = load.rows / steps, .experts = (load.experts + steps / 2) / steps};
-}
 
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t middle = values.size() / 2;
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
-double FloorSeconds(const StepCost& cost, double read_bytes_per_s, double product_flops_per_s) {
-  return std::max(cost.bytes / read_bytes_per_s, cost.flops / product_flops_per_s);
 }
 
 struct Sequence {
@@ -82,7 +85,7 @@ class Runner {
   Runner(LocalEngine& engine, const BenchOptions& options)
       : engine_(engine),
         options_(options),
-        counter_(engine.model().n_routed_experts),
+        counter_(engine.model()),
         prompt_blocks_(engine.cache()) {
     engine_.transformer().set_routing_observer(&counter_);
     sampling_.temperature = 0.3F;  // the published model's generation_config.json
@@ -221,7 +224,7 @@ absl::StatusOr<Runner::Timed> Runner::Time(const BenchCase& of) {
       of.decode ? StepRows{.decode = of.rows, .context = options_.context + 1, .logits = of.rows}
                 : StepRows{.prompt = of.rows, .logits = 1};
   return Timed{seconds / static_cast<double>(of.steps),
-               CostOfStep(engine_.model(), rows, PerStep(counter_.load(), of.steps),
+               CostOfStep(engine_.model(), rows, counter_.PerStep(of.steps),
                           BytesOf(engine_.weights().lm_head.dtype))};
 }
 
@@ -241,7 +244,8 @@ struct Samples {
 BenchResult ResultOf(const BenchCase& of, const Samples& samples) {
   BenchResult result{.of = of,
                      .seconds = Median(samples.seconds),
-                     .cost = {.flops = Median(samples.flops), .bytes = Median(samples.bytes)},
+                     .flops = Median(samples.flops),
+                     .bytes = Median(samples.bytes),
                      .read_bytes_per_s = Median(samples.reads),
                      .product_flops_per_s = Median(samples.products),
                      .share = Median(samples.shares)};
@@ -258,11 +262,6 @@ std::int64_t CacheTokensFor(const BenchOptions& options) {
     tokens += of.decode ? of.rows * (options.context + 1 + kMostBlockTokens) : of.rows;
   }
   return tokens;
-}
-
-bool BoundByReading(const BenchResult& result) {
-  return result.cost.bytes / result.read_bytes_per_s >
-         result.cost.flops / result.product_flops_per_s;
 }
 
 absl::StatusOr<BenchReport> RunEngineBench(

@@ -30,10 +30,16 @@ struct BenchResult {
   BenchCase of;
   double seconds = 0;  // of a step
   double tokens_per_s = 0;
-  StepCost cost;                // of a step
+  double flops = 0;             // of a step
+  double bytes = 0;             // of a step
   double read_bytes_per_s = 0;  // the ceilings around the case
   double product_flops_per_s = 0;
-  double share = 0;  // of the ceiling that binds: floor / seconds
+  double share = 0;  // floor / seconds: see FloorSeconds
+
+  // Of the reads, and of the products, that the machine could do in the time of the step. A step
+  // whose operators are some bound by one and some by the other reaches neither.
+  [[nodiscard]] double read_share() const { return bytes / seconds / read_bytes_per_s; }
+  [[nodiscard]] double product_share() const { return flops / seconds / product_flops_per_s; }
 };
 
 struct BenchOptions {
@@ -56,8 +62,5 @@ struct BenchReport {
 [[nodiscard]] absl::StatusOr<BenchReport> RunEngineBench(
     LocalEngine& engine, const BenchOptions& options,
     const std::function<void(const std::string&)>& progress);
-
-// Whether reading memory takes the longer part of the floor, not arithmetic.
-[[nodiscard]] bool BoundByReading(const BenchResult& result);
 
 }  // namespace sextant::cli

@@ -8,21 +8,23 @@ namespace {
 // Sizes of the matrices of a layer, in values.
 struct LayerSizes {
   explicit LayerSizes(const ModelConfig& config) {
-    const std::int64_t hidden = config.hidden_size;
-    const std::int64_t q_width = config.num_attention_heads * config.qk_head_dim();
-    query = config.q_lora_rank ? *config.q_lora_rank * (hidden + q_width) : hidden * q_width;
-    kv_a = hidden * config.cache_row_dim();
-    kv_b = config.kv_lora_rank * config.num_attention_heads *
-           (config.qk_nope_head_dim + config.v_head_dim);
-    output = config.num_attention_heads * config.v_head_dim * hidden;
-    gate = hidden * config.n_routed_experts;
-    dense = 3 * hidden * config.intermediate_size;
-    shared = 3 * hidden * config.shared_intermediate_size();
-    expert = 3 * hidden * config.moe_intermediate_size;
-    norms = 2 * hidden + config.kv_lora_rank + config.q_lora_rank.value_or(0);
+    const auto hidden = static_cast<double>(config.hidden_size);
+    const auto heads = static_cast<double>(config.num_attention_heads);
+    const double q_width = heads * static_cast<double>(config.qk_head_dim());
+    const auto low_rank = static_cast<double>(config.q_lora_rank.value_or(0));
+    const auto rank = static_cast<double>(config.kv_lora_rank);
+    query = config.q_lora_rank ? low_rank * (hidden + q_width) : hidden * q_width;
+    kv_a = hidden * static_cast<double>(config.cache_row_dim());
+    kv_b = rank * heads * static_cast<double>(config.qk_nope_head_dim + config.v_head_dim);
+    output = heads * static_cast<double>(config.v_head_dim) * hidden;
+    gate = hidden * static_cast<double>(config.n_routed_experts);
+    dense = 3 * hidden * static_cast<double>(config.intermediate_size);
+    shared = 3 * hidden * static_cast<double>(config.shared_intermediate_size());
+    expert = 3 * hidden * static_cast<double>(config.moe_intermediate_size);
+    norms = 2 * hidden + rank + low_rank;
   }
 
-  std::int64_t query, kv_a, kv_b, output, gate, dense, shared, expert, norms;
+  double query, kv_a, kv_b, output, gate, dense, shared, expert, norms;
 };
 
 // Keys seen by the last `rows` of a prompt of `length`.
@@ -32,50 +34,73 @@ double CausalPairs(std::int64_t length, std::int64_t rows) {
 
 }  // namespace
 
-StepCost CostOfStep(const ModelConfig& config, const StepRows& rows, const ExpertLoad& load,
-                    std::int64_t value_bytes) {
+StepCost CostOfStep(const ModelConfig& config, const StepRows& rows,
+                    const std::vector<ExpertLoad>& loads, std::int64_t value_bytes) {
   const LayerSizes sizes(config);
-  const std::int64_t all_rows = rows.prompt + rows.decode;
+  const auto all_rows = static_cast<double>(rows.prompt + rows.decode);
+  const auto logits = static_cast<double>(rows.logits);
   const auto heads = static_cast<double>(config.num_attention_heads);
   const auto expanded_width = static_cast<double>(config.qk_head_dim() + config.v_head_dim);
   const auto latent_width = static_cast<double>(config.cache_row_dim() + config.kv_lora_rank);
   const double decode_pairs = static_cast<double>(rows.decode) * static_cast<double>(rows.context);
 
-  double multiply_adds = static_cast<double>(load.rows * sizes.expert) +
-                         static_cast<double>(rows.logits * config.vocab_size * config.hidden_size);
-  double values = static_cast<double>(load.experts * sizes.expert) +
-                  static_cast<double>((config.vocab_size + all_rows + 1) * config.hidden_size);
+  StepCost step;
+  const auto add = [&](double multiply_adds, double values) {
+    step.operators.push_back(
+        {.flops = 2 * multiply_adds, .bytes = values * static_cast<double>(value_bytes)});
+    step.flops += step.operators.back().flops;
+    step.bytes += step.operators.back().bytes;
+  };
+  auto load = loads.begin();
   for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const bool last = layer + 1 == config.num_hidden_layers;
-    const bool moe = config.IsMoeLayer(layer);
-    const std::int64_t active = last ? rows.logits : all_rows;
+    const double active = last ? logits : all_rows;
     const std::int64_t active_prompt = last ? std::min(rows.prompt, rows.logits) : rows.prompt;
-    const std::int64_t mlp = moe ? sizes.gate + sizes.shared : sizes.dense;
-    multiply_adds += static_cast<double>(active * (sizes.query + sizes.output + mlp));
-    multiply_adds += static_cast<double>(all_rows * sizes.kv_a);
+    add(active * sizes.query + all_rows * sizes.kv_a, sizes.query + sizes.kv_a + sizes.norms);
     // Prompts expand each latent once; generated rows absorb kv_b into the query and the output.
-    multiply_adds += static_cast<double>(all_rows * sizes.kv_b);
-    multiply_adds += CausalPairs(rows.prompt, active_prompt) * heads * expanded_width;
-    multiply_adds += decode_pairs * heads * latent_width;
-    values += static_cast<double>(sizes.query + sizes.kv_a + sizes.kv_b + sizes.output + mlp +
-                                  sizes.norms);
-    values += (static_cast<double>(rows.prompt) + decode_pairs) *
-              static_cast<double>(config.cache_row_dim());
+    add(all_rows * sizes.kv_b + CausalPairs(rows.prompt, active_prompt) * heads * expanded_width +
+            decode_pairs * heads * latent_width,
+        sizes.kv_b + (static_cast<double>(rows.prompt) + decode_pairs) *
+                         static_cast<double>(config.cache_row_dim()));
+    add(active * sizes.output, sizes.output);
+    if (!config.IsMoeLayer(layer)) {
+      add(active * sizes.dense, sizes.dense);
+      continue;
+    }
+    add(active * sizes.gate, sizes.gate);
+    add(active * sizes.shared, sizes.shared);
+    if (load != loads.end()) {
+      add(load->rows * sizes.expert, load->experts * sizes.expert);
+      ++load;
+    }
   }
-  return {.flops = 2 * multiply_adds, .bytes = values * static_cast<double>(value_bytes)};
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const auto vocab = static_cast<double>(config.vocab_size);
+  add(logits * vocab * hidden, (vocab + all_rows + 1) * hidden);  // and embeddings, the last norm
+  return step;
+}
+
+double FloorSeconds(const StepCost& cost, double read_bytes_per_s, double product_flops_per_s) {
+  double seconds = 0;
+  for (const OperatorCost& of : cost.operators) {
+    seconds += std::max(of.bytes / read_bytes_per_s, of.flops / product_flops_per_s);
+  }
+  return seconds;
 }
 
 std::int64_t ParameterCount(const ModelConfig& config) {
   const LayerSizes sizes(config);
-  std::int64_t total = config.hidden_size;  // the final norm
-  total += (config.tie_word_embeddings ? 1 : 2) * config.vocab_size * config.hidden_size;
+  const auto hidden = static_cast<double>(config.hidden_size);
+  double total = hidden;  // the final norm
+  total += (config.tie_word_embeddings ? 1 : 2) * static_cast<double>(config.vocab_size) * hidden;
   for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     total += sizes.query + sizes.kv_a + sizes.kv_b + sizes.output + sizes.norms;
     total += config.IsMoeLayer(layer)
-                 ? sizes.gate + sizes.shared + config.n_routed_experts * sizes.expert
+                 ? sizes.gate + sizes.shared +
+                       static_cast<double>(config.n_routed_experts) * sizes.expert
                  : sizes.dense;
   }
-  return total;
+  return static_cast<std::int64_t>(total);  // whole numbers below 2^53 are exact
 }
 
 }  // namespace sextant::cli

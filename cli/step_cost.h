@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "common/config/model_config.h"
 
@@ -20,20 +21,35 @@ struct StepRows {
   std::int64_t logits = 0;   // rows whose logits are wanted: the last ones
 };
 
-// What the gate chose, summed over the MoE layers of the step.
+// What the gate of one MoE layer chose.
 struct ExpertLoad {
-  std::int64_t rows = 0;     // rows times chosen experts
-  std::int64_t experts = 0;  // different experts per layer: the ones whose weights are read
+  double rows = 0;     // rows times chosen experts
+  double experts = 0;  // different ones: their weights are read
+};
+
+struct OperatorCost {
+  double flops = 0;
+  double bytes = 0;
 };
 
 struct StepCost {
   double flops = 0;
   double bytes = 0;
+  // What these are the sums of: products (attention, the routed experts of a layer) of which each
+  // needs what the one before gives, in their order.
+  std::vector<OperatorCost> operators;
 };
 
-// `value_bytes`: of a weight and of a cached value.
+// `loads`: of every MoE layer in order, or none: no row goes to an expert. `value_bytes`: of a
+// weight and of a cached value.
 [[nodiscard]] StepCost CostOfStep(const ModelConfig& config, const StepRows& rows,
-                                  const ExpertLoad& load, std::int64_t value_bytes);
+                                  const std::vector<ExpertLoad>& loads, std::int64_t value_bytes);
+
+// The time that a machine with these ceilings takes at least. The operators of a step follow one
+// another, and what one reads no cache can hold for it in advance: each takes the time of its reads
+// or of its products, whichever is longer.
+[[nodiscard]] double FloorSeconds(const StepCost& cost, double read_bytes_per_s,
+                                  double product_flops_per_s);
 
 // Parameters of the model.
 [[nodiscard]] std::int64_t ParameterCount(const ModelConfig& config);

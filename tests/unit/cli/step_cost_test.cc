@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace sextant::cli {
 namespace {
 
@@ -56,7 +58,7 @@ ModelConfig V2Lite() {
 
 TEST(CostOfStep, CountsTheProductsOfGeneratedRows) {
   const StepCost cost =
-      CostOfStep(Small(), {.decode = 2, .context = 6, .logits = 2}, {.rows = 4, .experts = 3}, 2);
+      CostOfStep(Small(), {.decode = 2, .context = 6, .logits = 2}, {{.rows = 4, .experts = 3}}, 2);
   const double attention = 2 * (kQuery + kLatent + kExpand + kOutput);
   const double pairs = 2 * 6 * 3 * (9 + 7);  // rows, keys, heads, R + rope and R
   const double mlps = 2 * (kDense + kGate + kExpert) + 4 * kExpert;
@@ -65,7 +67,7 @@ TEST(CostOfStep, CountsTheProductsOfGeneratedRows) {
 
 TEST(CostOfStep, ReadsEachExpertOnceAndTheContextOfEveryRow) {
   const StepCost cost =
-      CostOfStep(Small(), {.decode = 2, .context = 6, .logits = 2}, {.rows = 4, .experts = 3}, 2);
+      CostOfStep(Small(), {.decode = 2, .context = 6, .logits = 2}, {{.rows = 4, .experts = 3}}, 2);
   const double norms = 2 * (2 * 10 + 7) + 10;
   const double weights = 2 * (kQuery + kLatent + kExpand + kOutput) + kDense + kGate + kExpert +
                          3 * kExpert + kHead + norms;
@@ -76,7 +78,7 @@ TEST(CostOfStep, ReadsEachExpertOnceAndTheContextOfEveryRow) {
 
 TEST(CostOfStep, LastLayerGoesOnWithWantedRowsOnly) {
   const StepCost cost =
-      CostOfStep(Small(), {.prompt = 5, .logits = 1}, {.rows = 2, .experts = 2}, 2);
+      CostOfStep(Small(), {.prompt = 5, .logits = 1}, {{.rows = 2, .experts = 2}}, 2);
   const double first = 5 * (kQuery + kLatent + kExpand + kOutput + kDense);
   const double first_pairs = 15 * 3 * (6 + 5);  // 1 + 2 + .. + 5 keys, heads, q and v widths
   const double last = 5 * (kLatent + kExpand) + kQuery + kOutput + kGate + kExpert;
@@ -93,7 +95,7 @@ TEST(CostOfStep, LowRankQueriesAreTwoProducts) {
 }
 
 TEST(CostOfStep, AgreesWithWhatIsKnownOfV2Lite) {
-  const ExpertLoad load = {.rows = 26 * 6, .experts = 26 * 6};
+  const std::vector<ExpertLoad> load(26, {.rows = 6, .experts = 6});
   const StepCost empty = CostOfStep(V2Lite(), {.decode = 1, .logits = 1}, load, 2);
   const StepCost longer =
       CostOfStep(V2Lite(), {.decode = 1, .context = 1000, .logits = 1}, load, 2);
@@ -102,6 +104,29 @@ TEST(CostOfStep, AgreesWithWhatIsKnownOfV2Lite) {
   EXPECT_NEAR(empty.bytes, 2 * 2451435008.0, 1e4);
   EXPECT_EQ((longer.flops - empty.flops) / 1000, 940032);
   EXPECT_EQ((longer.bytes - empty.bytes) / 1000, 31104);
+}
+
+TEST(CostOfStep, IsTheSumOfItsOperators) {
+  const StepCost cost =
+      CostOfStep(Small(), {.decode = 2, .context = 6, .logits = 2}, {{.rows = 4, .experts = 3}}, 2);
+  // Two layers of projections, attention and output; dense; gate, shared and routed; the head.
+  ASSERT_EQ(cost.operators.size(), 2 * 3 + 1 + 3 + 1);
+  double flops = 0;
+  double bytes = 0;
+  for (const OperatorCost& of : cost.operators) {
+    flops += of.flops;
+    bytes += of.bytes;
+  }
+  EXPECT_EQ(flops, cost.flops);
+  EXPECT_EQ(bytes, cost.bytes);
+  EXPECT_EQ(cost.operators.back().flops, 2 * 2 * kHead);
+  EXPECT_EQ(cost.operators[cost.operators.size() - 2].bytes, 2 * 3 * kExpert);
+}
+
+TEST(FloorSeconds, AddsWhatBindsEachOperator) {
+  const StepCost cost = {.flops = 110, .bytes = 60, .operators = {{100, 10}, {10, 50}}};
+  EXPECT_EQ(FloorSeconds(cost, /*read_bytes_per_s=*/5, /*product_flops_per_s=*/20), 5 + 10);
+  EXPECT_EQ(FloorSeconds(cost, 1, 20), 10 + 50);
 }
 
 TEST(ParameterCount, MatchesThePublishedCheckpoint) {
