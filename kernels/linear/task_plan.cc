@@ -11,10 +11,10 @@ namespace {
 // weights again.
 constexpr std::int64_t kBlockBytes = 320 << 10;
 constexpr std::int64_t kF32BlockBytes = 480 << 10;
-// About ten microseconds: long against handing out a task, short against a layer.
-constexpr double kTaskCycles = 40e3;
-// With one tile of rows a task is a few streams of weights, and each wants to be long.
-constexpr double kStreamTaskCycles = 160e3;
+// About forty microseconds: short against a layer, and long against the start of a task, whose
+// first weights may not have been fetched: where it goes on is known for certain, who takes the
+// next task is a guess.
+constexpr double kTaskCycles = 160e3;
 // What a core reads from memory per cycle when all do.
 constexpr double kBytesPerCycle = 4.5;
 constexpr std::int64_t kTasksPerThread = 4;
@@ -37,8 +37,7 @@ TaskPlan PlanTasks(const PanelShape& shape, const ProductSize& size, int threads
   const double vectors =
       weights * static_cast<double>(plan.block_rows * shape.value_bytes) / shape.accumulator_bytes;
   const double cycles = std::max(vectors, weights * size.weight_bytes / kBytesPerCycle);
-  const auto wanted = static_cast<std::int64_t>(
-      (size.rows <= shape.tile_rows ? kStreamTaskCycles : kTaskCycles) / cycles);
+  const auto wanted = static_cast<std::int64_t>(kTaskCycles / cycles);
   const std::int64_t balanced = CeilDiv(panels * plan.row_blocks, kTasksPerThread * threads);
   plan.panels_per_task = std::max<std::int64_t>(std::min({wanted, balanced, panels}), 1);
   plan.tasks_per_block = CeilDiv(panels, plan.panels_per_task);
