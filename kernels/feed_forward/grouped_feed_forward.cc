@@ -82,11 +82,13 @@ absl::Status GroupedFeedForward(Stream& stream, const GroupedFeedForwardArgs& ar
     const std::int64_t count = RowCount(expert, args.x.rows);
     const auto& [gate, up, down_weight] = expert.weights;
     if (count == 0) continue;
-    const PackedRows x = AllocatePacked(
-        scope, PanelKernelsFor(stream.backend(), args.precision, gate.dtype), count, gate.cols);
-    const PackedRows gated =
-        AllocatePacked(scope, PanelKernelsFor(stream.backend(), args.precision, down_weight.dtype),
-                       count, gate.rows);
+    const auto allocate = [&](const WeightView& weight) {
+      const PanelKernels& kernels =
+          PanelKernelsFor(stream.backend(), args.precision, weight.dtype, count);
+      return AllocatePacked(scope, kernels, count, weight.cols);
+    };
+    const PackedRows x = allocate(gate);
+    const PackedRows gated = allocate(down_weight);
     packs.push_back({args.x, expert.rows ? expert.rows->data() : nullptr, x});
     gate_up.push_back(
         {.x = x, .weight = gate, .up = up, .gated = gated, .precision = args.precision});

@@ -51,7 +51,7 @@ absl::Status LinearGroup(Stream& stream, absl::Span<const LinearArgs> products) 
   absl::InlinedVector<Product, 4> packed_products;
   for (const LinearArgs& args : products) {
     const PanelKernels& kernels =
-        PanelKernelsFor(stream.backend(), args.precision, args.weight.dtype);
+        PanelKernelsFor(stream.backend(), args.precision, args.weight.dtype, args.x.rows);
     const auto same = std::find_if(packs.begin(), packs.end(), [&](const PackArgs& pack) {
       return pack.to.kernels == &kernels && SameRows(pack.x, args.x);
     });

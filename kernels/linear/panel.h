@@ -19,6 +19,7 @@ namespace sextant {
 
 // What the packed values of a kernel look like, and the shape of its register tile.
 struct PanelShape {
+  int least_rows;         // of x, altogether
   int tile_rows;          // rows of x per tile
   int panel_rows;         // weight rows per panel
   int step;               // K is padded with zeros to a multiple of this
@@ -32,6 +33,14 @@ struct PanelShape {
 // Sums that a tile keeps, in floats: they fill whole vectors, of 16 at most.
 constexpr std::int64_t KeptPerTile(const PanelShape& shape) {
   return (shape.tile_rows * shape.panel_rows + 15) / 16 * 16;
+}
+
+// `shape` for so many rows of x alone, which are one tile.
+constexpr PanelShape TallShape(PanelShape shape, int least_rows, int tile_rows, int panel_rows) {
+  shape.least_rows = least_rows;
+  shape.tile_rows = tile_rows;
+  shape.panel_rows = panel_rows;
+  return shape;
 }
 
 enum class PanelFinish : std::uint8_t {
@@ -81,8 +90,12 @@ struct PanelKernels {
   void (*run)(const PanelJob& job);
 };
 
-extern const PanelKernels kPanelAvx2;
-extern const PanelKernels kPanelAvx512;
-extern const PanelKernels kPanelAvx512Bf16;
+// The first takes any number of rows of x. The others have tiles of more rows and panels of fewer,
+// for so many rows that they are one tile, and read the weights as streams. All give a row the same
+// bits.
+inline constexpr int kPanelTiles = 3;
+extern const PanelKernels kPanelAvx2[kPanelTiles];
+extern const PanelKernels kPanelAvx512[kPanelTiles];
+extern const PanelKernels kPanelAvx512Bf16[kPanelTiles];
 
 }  // namespace sextant

@@ -1,4 +1,4 @@
-// Fetching the next panel while this one is multiplied. For files of one instruction set.
+// Fetching what comes next while this is multiplied. For files of one instruction set.
 #pragma once
 
 #include <immintrin.h>
@@ -7,6 +7,12 @@
 
 namespace sextant {
 namespace {
+
+// How many bytes ahead a stream is fetched into the L2 and into the L1 cache; 0: is not.
+struct StreamFetch {
+  std::int64_t far_bytes;
+  std::int64_t near_bytes;
+};
 
 // Fetches lines into the L2 cache beside the arithmetic: one per step, without a branch that would
 // blur the prediction of the loop's end, and more where there are few steps.

@@ -192,7 +192,7 @@ template <class Isa, bool kFloat, std::int64_t kRows>
 void RunRest(const PanelJob& job, const Block& block, std::int64_t first_row, const Fetch& fetch) {
   if (job.row_count - first_row == kRows) {
     TileJob<Isa, kRows>::template Run<kFloat>(job, block, first_row, fetch);
-  } else if constexpr (kRows > 1) {
+  } else if constexpr (kRows > Isa::kShape.least_rows) {
     RunRest<Isa, kFloat, kRows - 1>(job, block, first_row, fetch);
   }
 }
@@ -218,7 +218,8 @@ void RunOnePanel(const PanelJob& job, Block block, std::int64_t tiles) {
       const Fetch fetch = plan.Take(block.values / kShape.step);
       TileJob<Isa, kShape.tile_rows>::template Run<kFloat>(job, block, row, fetch);
     }
-    if (row < job.row_count) {
+    if constexpr (kShape.tile_rows > kShape.least_rows) {
+      if (row == job.row_count) continue;
       const Fetch fetch = plan.Take(block.values / kShape.step);
       RunRest<Isa, kFloat, kShape.tile_rows - 1>(job, block, row, fetch);
     }
@@ -229,7 +230,7 @@ void RunOnePanel(const PanelJob& job, Block block, std::int64_t tiles) {
 template <class Isa, bool kFloat, std::int64_t kRows>
 void RunTileOfRows(PanelJob job, Block block) {
   if (job.row_count != kRows) {
-    if constexpr (kRows > 1) RunTileOfRows<Isa, kFloat, kRows - 1>(job, block);
+    if constexpr (kRows > Isa::kShape.least_rows) RunTileOfRows<Isa, kFloat, kRows - 1>(job, block);
     return;
   }
   constexpr std::int64_t kValueBytes = kFloat ? 4 : 2;

@@ -202,10 +202,17 @@ std::vector<PanelWorkspace> MakeWorkspaces(ScratchScope& scope, const PlannedPro
 
 }  // namespace
 
-const PanelKernels& PanelKernelsFor(Backend backend, Precision precision, DType weight) {
+const PanelKernels& PanelKernelsFor(Backend backend, Precision precision, DType weight,
+                                    std::int64_t rows) {
   CHECK(backend != Backend::kReference);
-  if (backend == Backend::kCpuAvx2) return kPanelAvx2;
-  return precision == Precision::kBf16 && weight == DType::kBf16 ? kPanelAvx512Bf16 : kPanelAvx512;
+  const bool dot = precision == Precision::kBf16 && weight == DType::kBf16;
+  const auto& tiles = backend == Backend::kCpuAvx2 ? kPanelAvx2
+                      : dot                        ? kPanelAvx512Bf16
+                                                   : kPanelAvx512;
+  const auto* one_tile = std::find_if(std::begin(tiles), std::end(tiles), [rows](const auto& of) {
+    return rows >= of.shape.least_rows && rows <= of.shape.tile_rows;
+  });
+  return one_tile == std::end(tiles) ? tiles[0] : *one_tile;
 }
 
 PackedRows AllocatePacked(ScratchScope& scope, const PanelKernels& kernels, std::int64_t rows,

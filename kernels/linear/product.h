@@ -14,9 +14,9 @@
 
 namespace sextant {
 
-// The kernels of `backend` (not kReference) for weights of this type.
+// The kernels of `backend` (not kReference) for weights of this type and so many rows of x.
 [[nodiscard]] const PanelKernels& PanelKernelsFor(Backend backend, Precision precision,
-                                                  DType weight);
+                                                  DType weight, std::int64_t rows);
 
 // Rows in the order and representation of `kernels`.
 struct PackedRows {

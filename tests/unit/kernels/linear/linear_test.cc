@@ -60,7 +60,7 @@ TEST_P(LinearOnBackend, MatchesReferenceOverAwkwardSizes) {
   Stream stream(GetParam(), pool);
   for (const Precision precision : {Precision::kBf16, Precision::kFp32}) {
     for (const DType dtype : {DType::kBf16, DType::kFp32}) {
-      for (const std::int64_t rows : {0, 1, 2, 3, 4, 5, 7, 64}) {
+      for (const std::int64_t rows : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 64}) {
         for (const std::int64_t outputs : {0, 1, 3, 4, 5, 6, 7, 17}) {
           for (const std::int64_t cols : {0, 1, 15, 16, 17, 31, 32, 33, 64, 100}) {
             ASSERT_NO_FATAL_FAILURE(
@@ -106,7 +106,7 @@ TEST_P(LinearOnBackend, RowHasTheSameBitsInAnyCompanyAndOnAnyNumberOfThreads) {
       for (const int threads : {1, 2, 3}) {
         ThreadPool pool(threads);
         Stream many(GetParam(), pool);
-        for (const std::int64_t rows : {2, 7, 64, 512}) {
+        for (const std::int64_t rows : {2, 5, 7, 8, 64, 512}) {
           if (rows > checked) continue;
           const std::int64_t first = checked - rows;
           RandomMatrix y(rows, outputs, 4, precision);

@@ -1,5 +1,5 @@
-// The determinism rule, kernel by kernel: a row has the same bytes in a call of 1, 2, 7, 64 or 512
-// rows, wherever it lies in it, and on any number of threads.
+// The determinism rule, kernel by kernel: a row has the same bytes in a call of 1, 2, 5, 7, 8, 64
+// or 512 rows, wherever it lies in it, and on any number of threads.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -330,7 +330,7 @@ TEST_P(RowBitsTest, DoNotDependOnTheOtherRowsNorOnTheThreads) {
   for (const int threads : {1, 2, 3}) {
     ThreadPool pool(threads);
     Stream stream(backend, pool);
-    for (const std::int64_t count : {1, 2, 7, 64, 512}) {
+    for (const std::int64_t count : {1, 2, 5, 7, 8, 64, 512}) {
       for (std::int64_t first : {std::int64_t{0}, std::int64_t{5}, kRows - count}) {
         first = std::min(first, kRows - count);
         const std::vector<float> together = rows_of(stream, first, count);
