@@ -16,8 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "attention_worker/program/attention_worker_program.h"
 #include "cli/commands.h"
 #include "cli/supervisor/child_processes.h"
+#include "cli/supervisor/child_threads.h"
 #include "cli/supervisor/cluster_plan.h"
 #include "cli/supervisor/cluster_progress.h"
 #include "cli/supervisor/host_link.h"
@@ -25,8 +27,11 @@
 #include "common/base/status.h"
 #include "common/config/config.h"
 #include "common/observability/log.h"
+#include "common/program/process.h"
 #include "common/rpc/channel.h"
+#include "expert_worker/program/expert_worker_program.h"
 #include "proto/sextant/v1/admin.grpc.pb.h"
+#include "router/program/router_program.h"
 
 namespace sextant::cli {
 namespace {
@@ -42,6 +47,7 @@ struct Options {
   std::optional<std::int64_t> experts;
   std::vector<std::string> listen;
   std::string runtime_dir;
+  bool in_process = false;
 };
 
 // A folder for unix sockets, removed at the end unless it was there before.
@@ -123,7 +129,7 @@ absl::StatusOr<Config> MakeConfig(const Options& options) {
 
 class LocalCluster {
  public:
-  LocalCluster(ClusterPlan plan, const ClusterPlanArgs& args, ChildProcesses& processes)
+  LocalCluster(ClusterPlan plan, const ClusterPlanArgs& args, ChildRunner& processes)
       : router_target_(plan.router_target),
         config_(args.config),
         processes_(processes),
@@ -251,7 +257,7 @@ class LocalCluster {
   const std::string router_target_;
   const std::string host_id_ = HostId();
   const Config& config_;
-  ChildProcesses& processes_;
+  ChildRunner& processes_;
   const Logger log_;
   const absl::Time started_ = absl::Now();
   Supervisor supervisor_;
@@ -263,6 +269,14 @@ class LocalCluster {
   bool stopping_ = false;
 };
 
+absl::StatusOr<std::unique_ptr<ChildRunner>> OpenRunner(bool in_process) {
+  if (!in_process) return ChildProcesses::Open();
+  PrepareProcess();
+  return ChildThreads::Open({{"router", RouterProgram},
+                             {"attention_worker", AttentionWorkerProgram},
+                             {"expert_worker", ExpertWorkerProgram}});
+}
+
 absl::Status Up(const Options& options) {
   ASSIGN_OR_RETURN(const Config config, MakeConfig(options));
   std::string model = options.model;
@@ -273,14 +287,14 @@ absl::Status Up(const Options& options) {
   const ClusterPlanArgs args = {
       .config = config,
       .model_dir = fs::absolute(model).lexically_normal().string(),
-      .program_dir = OwnProgram().parent_path().string(),
+      .program_dir = options.in_process ? "" : OwnProgram().parent_path().string(),
       .runtime_dir = runtime_dir->path(),
       .processors = static_cast<int>(std::thread::hardware_concurrency())};
   ASSIGN_OR_RETURN(ClusterPlan plan, PlanCluster(args));
   // Before gRPC makes threads, which are to leave signals to this one.
-  ASSIGN_OR_RETURN(const auto processes, ChildProcesses::Open());
-  std::fprintf(stderr, "starting %d processes for %s\n", static_cast<int>(plan.children.size()),
-               model.c_str());
+  ASSIGN_OR_RETURN(const auto processes, OpenRunner(options.in_process));
+  std::fprintf(stderr, "starting %d %s for %s\n", static_cast<int>(plan.children.size()),
+               options.in_process ? "roles in this process" : "processes", model.c_str());
   LocalCluster cluster(std::move(plan), args, *processes);
   return cluster.Run();
 }
@@ -313,6 +327,8 @@ void AddUpCommand(CLI::App& app, int& exit_code) {
       ->add_option("--runtime-dir", options->runtime_dir,
                    "Folder of the unix sockets between the processes [a temporary one]")
       ->type_name("DIR");
+  command->add_flag("--in-process", options->in_process,
+                    "All roles in this one process, for a debugger or a profiler");
   command->callback([options, &exit_code] { exit_code = ExitCode("up", Up(*options)); });
 }
 

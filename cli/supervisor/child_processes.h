@@ -1,9 +1,9 @@
-// Real processes for the supervisor, and what happens to them as events to wait for.
+// Real processes for the supervisor.
 //
 // A child is in a process group of its own, so that Ctrl-C in a terminal reaches only the
 // supervisor, and is killed by the kernel when the supervisor's thread dies. Its standard error is
-// the supervisor's. Its standard output is read here: lines that begin with "ready " mean that it
-// is, anything else is passed on to standard error.
+// the supervisor's. Its standard output is read here: lines "ready ROLE TARGET..." mean
+// that it is, anything else is passed on to standard error.
 //
 // Signals:   SIGCHLD, SIGINT and SIGTERM are blocked in the thread that calls Open, before other
 //            threads are made, and arrive as events; children get the mask that was before.
@@ -16,28 +16,15 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "cli/supervisor/child.h"
+#include "cli/supervisor/child_runner.h"
 
 namespace sextant::cli {
 
-struct ChildReady {
-  int pid = 0;
-  std::vector<std::string> targets;  // "ready ROLE TARGET...": where it listens
-};
-struct ChildExited {
-  int pid = 0;
-  int status = 0;  // of exit(), or minus the signal that killed it
-};
-struct StopRequested {};
-using ChildEvent = std::variant<ChildReady, ChildExited, StopRequested>;
-
-class ChildProcesses final : public ChildHost {
+class ChildProcesses final : public ChildRunner {
  public:
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<ChildProcesses>> Open();
   ~ChildProcesses() override;
@@ -47,12 +34,8 @@ class ChildProcesses final : public ChildHost {
   [[nodiscard]] absl::StatusOr<int> Start(const ChildSpec& child) override;
   void Signal(int pid, int signal) override;
 
-  // What has happened; waits for at most `longest` until something has. A child's ready line comes
-  // before its exit.
-  [[nodiscard]] std::vector<ChildEvent> Wait(absl::Duration longest);
-
-  // Ends the Wait under way, or else the next one, without an event. Any thread.
-  void Wake();
+  [[nodiscard]] std::vector<ChildEvent> Wait(absl::Duration longest) override;
+  void Wake() override;
 
  private:
   struct Output {

@@ -23,8 +23,8 @@ void Add(Arguments& arguments, const char* flag, std::string value) {
 }
 
 absl::StatusOr<Arguments> Program(const ClusterPlanArgs& args, const char* name) {
-  std::string path = absl::StrCat(args.program_dir, "/", name);
-  if (access(path.c_str(), X_OK) != 0) {
+  std::string path = args.program_dir.empty() ? name : absl::StrCat(args.program_dir, "/", name);
+  if (!args.program_dir.empty() && access(path.c_str(), X_OK) != 0) {
     return absl::NotFoundError(absl::StrCat(
         path, " is missing; the programs of a cluster lie in one folder: build them all"));
   }

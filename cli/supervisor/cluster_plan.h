@@ -14,7 +14,7 @@ namespace sextant::cli {
 struct ClusterPlanArgs {
   Config config{};
   std::string model_dir{};
-  std::string program_dir{};  // of router, attention_worker and expert_worker
+  std::string program_dir{};  // of router, attention_worker, expert_worker; empty: names alone
   std::string runtime_dir{};  // for unix sockets, by which the processes reach each other
   int processors = 1;
 };

@@ -79,7 +79,8 @@ Member::Impl::Impl(Options options)
   v1::Hello& hello = options_.hello;
   if (hello.version().empty()) hello.set_version(Version());
   if (hello.worker_id().empty()) hello.set_worker_id(NewWorkerId(hello.role()));
-  if (hello.pid() == 0) hello.set_pid(getpid());
+  // The thread that a program begins with has its process's number.
+  if (hello.pid() == 0) hello.set_pid(gettid());
   link_.Start();
 }
 

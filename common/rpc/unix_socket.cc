@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 
 #include "absl/strings/match.h"
@@ -50,8 +51,11 @@ absl::Status RemoveStaleUnixSocket(const std::string& target) {
 
 std::string OwnUnixTarget(std::string folder, const std::string& role) {
   if (folder.empty()) folder = absl::StrCat("/tmp/sextant-", getuid());
-  mkdir(folder.c_str(), 0700);  // where that fails, listening says why
-  return absl::StrCat("unix:", folder, "/", role, "-", getpid(), ".sock");
+  mkdir(folder.c_str(), 0700);        // where that fails, listening says why
+  static std::atomic<int> given = 0;  // a process may be several workers
+  const int before = given++;
+  return absl::StrCat("unix:", folder, "/", role, "-", getpid(),
+                      before == 0 ? "" : absl::StrCat("-", before + 1), ".sock");
 }
 
 }  // namespace sextant

@@ -13,7 +13,8 @@ namespace sextant {
 // for a path that is longer than a socket's address can be.
 [[nodiscard]] absl::Status RemoveStaleUnixSocket(const std::string& target);
 
-// "unix:FOLDER/ROLE-PID.sock": where a process that was given no address listens. Creates the
+// "unix:FOLDER/ROLE-PID.sock": where a worker that was given no address listens; another one each
+// time, "ROLE-PID-2.sock" and so on. Creates the
 // folder, for its user alone; an empty one is a folder of the user's in /tmp.
 [[nodiscard]] std::string OwnUnixTarget(std::string folder, const std::string& role);
 

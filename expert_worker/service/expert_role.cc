@@ -23,13 +23,13 @@ absl::Status ExpertRole::Prepare(const v1::Placement& placement) {
   const std::size_t held = parts_.shard.snapshot()->Ids().size();
   parts_.log.Info("mapping experts",
                   {{"epoch", placement.epoch()}, {"experts", experts.size()}, {"held", held}});
-  // A tenth at a time, and nothing for the few that take no time.
+  // Once a second, for whoever waits.
+  absl::Time told = started;
   const auto progress = [&](std::size_t done, std::size_t of) {
-    const std::size_t step = of / 10 + 1;
-    if (of >= 16 && (done % step == 0 || done == of)) {
-      parts_.log.Info("mapping experts",
-                      {{"epoch", placement.epoch()}, {"mapped", done}, {"of", of}});
-    }
+    if (absl::Now() - told < absl::Seconds(1)) return;
+    told = absl::Now();
+    parts_.log.Info("mapping experts",
+                    {{"epoch", placement.epoch()}, {"mapped", done}, {"of", of}});
   };
   absl::Status status = parts_.shard.Prepare(placement.epoch(), experts, progress);
   if (!status.ok()) {

@@ -24,6 +24,7 @@ struct Shape {
   int attention = 1;
   int experts = 1;
   std::string yaml{};
+  bool in_process = false;
 };
 
 class SameBytesTest : public ::testing::TestWithParam<Shape> {
@@ -51,7 +52,8 @@ TEST_P(SameBytesTest, AsInOneProcess) {
   const auto up = UpProcess::Start({.model = Model(),
                                     .attention = shape.attention,
                                     .experts = shape.experts,
-                                    .yaml = shape.yaml});
+                                    .yaml = shape.yaml,
+                                    .in_process = shape.in_process});
   ASSERT_TRUE(up.ok()) << up.status();
   // Twice, so that the second time finds the prompts in the prefix cache.
   for (const char* time : {"first", "second"}) {
@@ -79,6 +81,7 @@ INSTANTIATE_TEST_SUITE_P(
               .yaml = "attention_worker:\n  prefix_cache: false\n"},
         // 32 sequences of up to 114 tokens do not fit into 1,024: some are preempted.
         Shape{.name = "WithPreemption", .experts = 2, .yaml = "engine:\n  cache_tokens: 1024\n"},
+        Shape{.name = "AllRolesInOneProcess", .experts = 2, .in_process = true},
         Shape{.name = "InShortChunks", .experts = 2, .yaml = "engine:\n  max_batch_tokens: 7\n"}),
     [](const auto& tested) { return tested.param.name; });
 

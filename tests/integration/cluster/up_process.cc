@@ -44,13 +44,16 @@ absl::StatusOr<std::unique_ptr<UpProcess>> UpProcess::Start(const Options& optio
   ASSIGN_OR_RETURN(up->processes_, cli::ChildProcesses::Open());
   const std::string config =
       up->dir_.Write("config.yaml", absl::StrCat("cluster:\n  log_level: warning\n", options.yaml));
-  ASSIGN_OR_RETURN(
-      up->pid_, up->processes_->Start(
-                    {.name = "up",
-                     .arguments = {SEXTANT_PROGRAM, "up", "--model", options.model, "--attention",
-                                   absl::StrCat(options.attention), "--experts",
-                                   absl::StrCat(options.experts), "--listen", "127.0.0.1:0",
-                                   "--config", config, "--runtime-dir", up->dir_.File("run")}}));
+  std::vector<std::string> arguments = {SEXTANT_PROGRAM, "up",
+                                        "--model",       options.model,
+                                        "--attention",   absl::StrCat(options.attention),
+                                        "--experts",     absl::StrCat(options.experts),
+                                        "--listen",      "127.0.0.1:0",
+                                        "--config",      config,
+                                        "--runtime-dir", up->dir_.File("run")};
+  if (options.in_process) arguments.emplace_back("--in-process");
+  ASSIGN_OR_RETURN(up->pid_,
+                   up->processes_->Start({.name = "up", .arguments = std::move(arguments)}));
   const absl::Time deadline = absl::Now() + kLongestStart;
   while (up->target_.empty()) {
     if (absl::Now() > deadline) {

@@ -25,6 +25,7 @@ class UpProcess {
     int experts = 2;
     // More of the configuration: "attention_worker:\n  prefix_cache: false\n".
     std::string yaml{};
+    bool in_process = false;
   };
 
   // Returns when the cluster serves. Errors: when it does not within a minute, or ends.
