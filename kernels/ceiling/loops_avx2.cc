@@ -9,8 +9,8 @@ std::int64_t ReadAvx2(const char* data, std::int64_t bytes, std::int64_t ahead) 
                      _mm256_setzero_si256()};
   for (std::int64_t at = 0; at < bytes; at += 128) {
     if (ahead > 0) {
-      _mm_prefetch(data + at + ahead, _MM_HINT_T0);
-      _mm_prefetch(data + at + ahead + 64, _MM_HINT_T0);
+      _mm_prefetch(data + at + ahead, _MM_HINT_T1);
+      _mm_prefetch(data + at + ahead + 64, _MM_HINT_T1);
     }
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
