@@ -35,9 +35,16 @@ absl::StatusOr<Arguments> Program(const ClusterPlanArgs& args, const char* name)
   return arguments;
 }
 
-std::int64_t ThreadsOfEach(const ClusterPlanArgs& args, std::int64_t workers) {
+std::int64_t AttentionThreads(const ClusterPlanArgs& args, std::int64_t workers) {
   if (args.config.engine.threads > 0) return args.config.engine.threads;
   return std::max<std::int64_t>(1, args.processors / workers);
+}
+
+// Twice its part, and at most all: shares of a layer are never equal, and who has more to do then
+// has the threads to use what the others have left.
+std::int64_t ExpertThreads(const ClusterPlanArgs& args, std::int64_t workers) {
+  if (args.config.engine.threads > 0) return args.config.engine.threads;
+  return std::clamp<std::int64_t>(2 * args.processors / workers, 1, args.processors);
 }
 
 absl::StatusOr<ChildSpec> Router(const ClusterPlanArgs& args, const std::string& socket) {
@@ -55,11 +62,11 @@ absl::StatusOr<ChildSpec> Router(const ClusterPlanArgs& args, const std::string&
 
 // What both kinds of worker take.
 absl::StatusOr<Arguments> Worker(const ClusterPlanArgs& args, const char* program,
-                                 const std::string& router, std::int64_t workers) {
+                                 const std::string& router, std::int64_t threads) {
   ASSIGN_OR_RETURN(Arguments arguments, Program(args, program));
   Add(arguments, "--router", router);
   Add(arguments, "--runtime-dir", args.runtime_dir);
-  Add(arguments, "--threads", absl::StrCat(ThreadsOfEach(args, workers)));
+  Add(arguments, "--threads", absl::StrCat(threads));
   Add(arguments, "--dtype", args.config.engine.dtype == Precision::kBf16 ? "bf16" : "fp32");
   return arguments;
 }
@@ -72,7 +79,8 @@ std::string AdminPort(std::int64_t first, std::int64_t index) {
 absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, const std::string& router,
                                           std::int64_t index, std::int64_t workers) {
   const AttentionWorkerConfig& config = args.config.attention_worker;
-  ASSIGN_OR_RETURN(Arguments arguments, Worker(args, "attention_worker", router, workers));
+  ASSIGN_OR_RETURN(Arguments arguments,
+                   Worker(args, "attention_worker", router, AttentionThreads(args, workers)));
   for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   Add(arguments, "--cache-tokens", absl::StrCat(args.config.engine.cache_tokens));
   Add(arguments, "--max-batch-tokens", absl::StrCat(args.config.engine.max_batch_tokens));
@@ -87,7 +95,8 @@ absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, const std
 absl::StatusOr<ChildSpec> ExpertWorker(const ClusterPlanArgs& args, const std::string& router,
                                        std::int64_t index, std::int64_t workers) {
   const ExpertWorkerConfig& config = args.config.expert_worker;
-  ASSIGN_OR_RETURN(Arguments arguments, Worker(args, "expert_worker", router, workers));
+  ASSIGN_OR_RETURN(Arguments arguments,
+                   Worker(args, "expert_worker", router, ExpertThreads(args, workers)));
   for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   Add(arguments, "--admin-port", AdminPort(config.admin_port, index));
   return ChildSpec{.name = absl::StrCat("expert_worker-", index + 1),

@@ -25,8 +25,8 @@ struct ClusterPlan {
 };
 
 // Threads:  engine.threads for each worker; 0 divides the processors among the attention workers
-//           and again among the expert workers, at least one each: in a layer the two kinds take
-//           turns, so that neither needs processors of its own.
+//           and, twice over, among the expert workers, at least one each and at most all: in a
+//           layer the two kinds take turns, so that neither needs processors of its own.
 // Errors:   NotFound naming a program that is not in program_dir.
 [[nodiscard]] absl::StatusOr<ClusterPlan> PlanCluster(const ClusterPlanArgs& args);
 

@@ -1,12 +1,16 @@
 #include "common/device/thread_pool.h"
 
 #include "common/base/check.h"
+#include "common/device/processor_use.h"
 
 namespace sextant {
 namespace {
 
 // About 50 microseconds of pause instructions.
 constexpr int kSpinIterations = 2000;
+
+// The pool whose threads the calling thread has bound, itself among them.
+thread_local const void* bound_pool = nullptr;
 
 void Pause() { __builtin_ia32_pause(); }
 
@@ -15,7 +19,8 @@ void Pause() { __builtin_ia32_pause(); }
 ThreadPool::ThreadPool(int num_threads) {
   CHECK_GE(num_threads, 1);
   const unsigned processors = std::thread::hardware_concurrency();
-  spin_iterations_ = static_cast<unsigned>(num_threads) <= processors ? kSpinIterations : 0;
+  const bool spins = static_cast<unsigned>(num_threads) <= processors && !GivesWay();
+  spin_iterations_ = spins ? kSpinIterations : 0;
   threads_.reserve(static_cast<std::size_t>(num_threads - 1));
   for (int worker = 1; worker < num_threads; ++worker) {
     threads_.emplace_back([this, worker] { WorkerLoop(worker); });
@@ -42,6 +47,10 @@ void ThreadPool::ParallelFor(std::int64_t tasks, Body body) {
   if (threads_.empty() || tasks == 1) {
     for (std::int64_t task = 0; task < tasks; ++task) body(task, 0);
     return;
+  }
+  if (bound_pool != this) {
+    bound_pool = this;
+    BindEachToOneProcessor(threads_);
   }
   body_ = &body;
   tasks_ = tasks;

@@ -1,9 +1,9 @@
 // Threads that share the work of one kernel at a time, and park in between.
 //
 // ParallelFor hands out task numbers from a shared counter, so an uneven load balances itself;
-// which thread runs a task must not change its result. Idle threads spin for some microseconds
-// (a decode step is hundreds of short regions in a row) and then sleep in the kernel; where there
-// are more threads than processors they sleep at once.
+// which thread runs a task must not change its result. Idle threads spin for some microseconds (a
+// decode step is hundreds of short regions in a row), then sleep; at once where they outnumber the
+// processors or give way. One for each processor: each is bound to its own (processor_use.h).
 //
 // Threads:   one thread at a time calls ParallelFor, and takes part as worker 0.
 #pragma once

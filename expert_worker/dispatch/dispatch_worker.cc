@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/device/processor_use.h"
 
 namespace sextant {
 
@@ -21,6 +22,9 @@ void DispatchWorker::Stop() {
 }
 
 void DispatchWorker::Run() {
+  // The attention worker that is served has rows for others to send, and the shared experts to
+  // compute; so do the other expert workers of this host with their shares of the layer.
+  GiveWay();
   // Merging goes as far as one frame may: the memory of a batch stays that of the largest frame.
   const std::int64_t max_pairs = MaxFramePairs(options_.hidden, options_.type);
   for (;;) {

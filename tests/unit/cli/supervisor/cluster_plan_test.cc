@@ -56,15 +56,21 @@ TEST_F(ClusterPlanTest, TheRouterComesFirstAndHasASocketOfItsOwn) {
                                  "127.0.0.1:7070 --listen unix:/run/s/router.sock --queue 256 "));
 }
 
-TEST_F(ClusterPlanTest, ProcessorsAreDividedAmongEachKind) {
+TEST_F(ClusterPlanTest, ProcessorsAreDividedAmongAttentionWorkersAndTwiceAmongExpertWorkers) {
   args_.config.cluster.attention_workers = 2;
   args_.config.cluster.expert_workers = 3;
   EXPECT_THAT(Line(1), HasSubstr(" --threads 4 "));
-  EXPECT_THAT(Line(3), HasSubstr(" --threads 2 "));
+  EXPECT_THAT(Line(3), HasSubstr(" --threads 5 "));
+  args_.config.cluster.expert_workers = 1;
+  EXPECT_THAT(Line(3), HasSubstr(" --threads 8 "));
+  args_.config.cluster.expert_workers = 64;
+  EXPECT_THAT(Line(3), HasSubstr(" --threads 1 "));
+  args_.config.cluster.expert_workers = 3;
   args_.processors = 1;
   EXPECT_THAT(Line(3), HasSubstr(" --threads 1 "));
-  args_.config.engine.threads = 5;
-  EXPECT_THAT(Line(1), HasSubstr(" --threads 5 "));
+  args_.config.engine.threads = 6;
+  EXPECT_THAT(Line(1), HasSubstr(" --threads 6 "));
+  EXPECT_THAT(Line(3), HasSubstr(" --threads 6 "));
 }
 
 TEST_F(ClusterPlanTest, SettingsBecomeFlagsOfTheirProgram) {
