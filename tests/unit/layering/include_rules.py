@@ -34,7 +34,7 @@ MAY_INCLUDE = {
 # Library -> the only folders that may include it.
 ONLY_IN = {
     "CLI/": ["cli", "common/program", "attention_worker/program", "expert_worker/program",
-             "router/program", "tests/chaos/chaos.cc"],
+             "router/program", "tests/benchmark/cluster_cost_benchmark.cc", "tests/chaos/chaos.cc"],
     "benchmark/": ["tests", "cli"],
     "gmock/": ["tests"],
     "grpc/": ["common/exchange", "common/rpc", "router/service", "attention_worker/service",
