@@ -163,6 +163,7 @@ std::vector<TokenEvent> Engine::FailRunning(const absl::Status& status) {
 EngineStats Engine::stats() const {
   return {.running = static_cast<std::int64_t>(scheduler_.running().size()),
           .waiting = scheduler_.num_waiting(),
+          .held_back = scheduler_.num_held_back(),
           .free_blocks = cache_.pool().num_free(),
           .num_blocks = cache_.pool().num_blocks(),
           .steps = steps_,

@@ -25,6 +25,7 @@ namespace sextant {
 struct EngineStats {
   std::int64_t running = 0;
   std::int64_t waiting = 0;
+  std::int64_t held_back = 0;    // of those that wait: they do not fit, in whatever step
   std::int64_t free_blocks = 0;  // those that hold only prefixes included
   std::int64_t num_blocks = 0;
   std::int64_t steps = 0;

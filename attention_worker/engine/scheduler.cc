@@ -85,6 +85,7 @@ StepPlan Scheduler::Plan() {
   PlanDecodeRows(builder);
   PlanChunks(builder);
   // What was just preempted would take back what it was preempted for.
+  held_back_ = preempted_;
   if (!preempted_) AdmitWaiting(builder);
   return std::move(builder).Take();
 }
@@ -105,10 +106,13 @@ void Scheduler::PlanChunks(PlanBuilder& builder) {
 }
 
 void Scheduler::AdmitWaiting(PlanBuilder& builder) {
-  while (!waiting_.empty() && builder.budget() > 0 &&
-         static_cast<std::int64_t>(running_.size()) < options_.max_sequences) {
+  while (!waiting_.empty() && builder.budget() > 0) {
     Sequence& sequence = *waiting_.front();
-    if (!Admit(sequence)) return;
+    const bool has_place = static_cast<std::int64_t>(running_.size()) < options_.max_sequences;
+    if (!has_place || !Admit(sequence)) {
+      held_back_ = true;
+      return;
+    }
     builder.Add(sequence);
     const auto place = std::find_if(running_.begin(), running_.end(), [&](const auto& other) {
       return RanksBefore(sequence, *other);

@@ -68,6 +68,9 @@ class Scheduler {
   [[nodiscard]] std::int64_t num_waiting() const {
     return static_cast<std::int64_t>(waiting_.size());
   }
+  // Those of them that the last plan had no place or no blocks for, and who queue behind these; 0
+  // when nothing but the budget of a step keeps anybody waiting.
+  [[nodiscard]] std::int64_t num_held_back() const { return held_back_ ? num_waiting() : 0; }
   [[nodiscard]] absl::Span<const std::unique_ptr<Sequence>> running() const { return running_; }
   [[nodiscard]] const SchedulerCounts& counts() const { return counts_; }
 
@@ -91,6 +94,7 @@ class Scheduler {
   std::list<std::unique_ptr<Sequence>> waiting_;    // by rank
   std::vector<std::unique_ptr<Sequence>> running_;  // by rank
   bool preempted_ = false;                          // in the plan that is being made
+  bool held_back_ = false;                          // the first in rank did not fit then
   SchedulerCounts counts_;
 };
 

@@ -13,7 +13,7 @@ bool IsWorthRetrying(const absl::Status& status) {
 }
 
 EngineLoad LoadOf(const EngineStats& stats) {
-  return {.running = stats.running, .waiting = stats.waiting, .free_blocks = stats.free_blocks};
+  return {.running = stats.running, .waiting = stats.held_back, .free_blocks = stats.free_blocks};
 }
 
 }  // namespace

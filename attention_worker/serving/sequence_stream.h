@@ -41,7 +41,7 @@ struct StreamEvent {
 // What the scheduler of the cluster has to know of an engine.
 struct EngineLoad {
   std::int64_t running = 0;
-  std::int64_t waiting = 0;
+  std::int64_t waiting = 0;  // that do not fit; not those whose turn is the next step
   std::int64_t free_blocks = 0;
 };
 

@@ -287,6 +287,29 @@ TEST(EngineBatchingTest, MoreThanMayWaitIsRefused) {
             absl::StatusCode::kResourceExhausted);
 }
 
+TEST(EngineBatchingTest, WhoWaitsForTheNextStepAloneIsNotHeldBack) {
+  EngineHarness harness({.max_batch_tokens = 8});
+  for (std::uint32_t i = 0; i < 3; ++i) harness.Submit(Request(SeededIds(i, 8), 4));
+  harness.Step();
+  EXPECT_EQ(harness.engine().stats().waiting, 2);
+  EXPECT_EQ(harness.engine().stats().held_back, 0);
+}
+
+TEST(EngineBatchingTest, WhoFindsNoBlocksOrNoPlaceIsHeldBackUntilThereAreSome) {
+  for (const EngineHarnessOptions& options :
+       {EngineHarnessOptions{.num_blocks = 8}, EngineHarnessOptions{.max_sequences = 1}}) {
+    EngineHarness harness(options);
+    const std::int64_t first = harness.Submit(Request(SeededIds(1, 20), 6));
+    harness.Submit(Request(SeededIds(2, 20), 6));
+    harness.Step();
+    EXPECT_EQ(harness.engine().stats().held_back, 1);
+    harness.engine().Cancel(first);
+    harness.Step();
+    EXPECT_EQ(harness.engine().stats().held_back, 0);
+    EXPECT_EQ(harness.engine().stats().running, 1);
+  }
+}
+
 TEST(EngineBatchingTest, EachSequenceHasItsOwnBannedIds) {
   EngineHarness harness;
   const Ids prompt = SeededIds(8, 5);
