@@ -23,10 +23,18 @@ class FakeAttentionWorker final : public v1::Attention::Service {
 
   // Pause between two steps.
   std::atomic<int> step_microseconds = 100;
-  std::atomic<bool> broken = false;  // ends its streams
+  std::atomic<bool> broken = false;   // ends its streams
+  std::atomic<bool> stamped = false;  // ids are NowMicros() instead
   std::atomic<int> running = 0;
   std::atomic<int> started = 0;
   std::atomic<int> replayed = 0;  // of those, with generated_ids
+
+  // Of the steady clock, in 31 bits.
+  static std::int32_t NowMicros() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<std::int32_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(now).count() & 0x7FFFFFFF);
+  }
 
   grpc::Status Run(
       grpc::ServerContext* context,
@@ -81,8 +89,8 @@ class FakeAttentionWorker final : public v1::Attention::Service {
       Sequence& sequence = entry->second;
       v1::SequenceEvent& event = *events.add_events();
       event.set_sequence(entry->first);
-      event.mutable_token()->set_id(first_id_ +
-                                    static_cast<std::int32_t>(sequence.generated % ids_));
+      event.mutable_token()->set_id(
+          stamped ? NowMicros() : first_id_ + static_cast<std::int32_t>(sequence.generated % ids_));
       const bool finished = ++sequence.generated >= sequence.max_tokens;
       event.mutable_token()->set_finished(finished);
       entry = finished ? sequences.erase(entry) : std::next(entry);
