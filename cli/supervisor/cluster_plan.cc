@@ -53,6 +53,7 @@ absl::StatusOr<ChildSpec> Router(const ClusterPlanArgs& args, const std::string&
   for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   Add(arguments, "--listen", socket);
   Add(arguments, "--queue", absl::StrCat(config.queue));
+  Add(arguments, "--wait-seconds", absl::StrCat(config.wait_seconds));
   Add(arguments, "--admin-port", absl::StrCat(config.admin_port));
   if (!config.served_model_name.empty()) {
     Add(arguments, "--served-model-name", config.served_model_name);

@@ -6,6 +6,7 @@ void ReadRouterSection(YamlReader& root, RouterConfig* config) {
   root.Section("router", [config](YamlReader& router) {
     router.Strings("listen", &config->listen, kMaxListenTargets);
     router.Int("queue", &config->queue, kQueueRange);
+    router.Int("wait_seconds", &config->wait_seconds, kWaitSecondsRange);
     router.String("served_model_name", &config->served_model_name);
     router.Int("admin_port", &config->admin_port, kAdminPortRange);
   });

@@ -15,6 +15,7 @@ namespace sextant {
 // -1: no metrics page; 0: any free port.
 inline constexpr IntRange kAdminPortRange = {.min = -1, .max = 65535};
 inline constexpr IntRange kQueueRange = {.min = 1, .max = 1 << 20};
+inline constexpr IntRange kWaitSecondsRange = {.min = 1, .max = 86400};
 inline constexpr IntRange kMaxSequencesRange = {.min = 1, .max = 4096};
 inline constexpr IntRange kAttentionWorkersRange = {.min = 1, .max = 64};
 inline constexpr IntRange kExpertWorkersRange = {.min = 1, .max = 64};
@@ -24,7 +25,9 @@ inline constexpr std::size_t kMaxListenTargets = 16;
 struct RouterConfig {
   // gRPC targets: "127.0.0.1:7070", "0.0.0.0:7070", "unix:/run/sextant/router.sock".
   std::vector<std::string> listen = {"127.0.0.1:7070"};
-  std::int64_t queue = 256;       // requests that wait for a worker; more are refused
+  std::int64_t queue = 256;  // requests that wait for a worker; more are refused
+  // That a request without a deadline may wait while no worker can serve it.
+  std::int64_t wait_seconds = 30;
   std::string served_model_name;  // empty: the name of the model's folder
   std::int64_t admin_port = 0;
 };

@@ -61,7 +61,8 @@ Dispatcher::Dispatcher(Options options, AttentionPeers& peers, RequestMetrics& m
       metrics_(metrics),
       clock_(clock),
       workers_(peers),
-      queue_(options_.queue_capacity) {}
+      queue_(options_.queue_capacity),
+      unserved_since_(clock.Now()) {}
 
 Dispatcher::~Dispatcher() = default;
 
@@ -105,11 +106,13 @@ void Dispatcher::Submit(PreparedRequest prepared, std::shared_ptr<AnswerSink> si
   request.sink = std::move(sink);
   request.answers.resize(static_cast<std::size_t>(request.prepared.num_answers));
   const CallContext& call = request.prepared.call;
-  if (call.deadline != absl::InfiniteFuture()) {
+  if (call.deadline == absl::InfiniteFuture()) {
+    request.expiry = now_ + options_.wait_for_worker;
+  } else {
     const absl::Duration patience = call.deadline - now_;
     request.expiry = call.deadline - std::min(kLongestHeadStart, patience / 10);
-    expiries_.emplace(request.expiry, call.handle);
   }
+  expiries_.emplace(request.expiry, call.handle);
   by_id_.emplace(request.prepared.request_id, &request);
   requests_.emplace(call.handle, std::move(owned));
   Settle();
@@ -144,6 +147,8 @@ void Dispatcher::SetWorkers(const std::vector<AttentionWorkerInfo>& listed) {
 void Dispatcher::SetCover(ExpertCover cover) {
   const bool lost = cover.holders_lost > cover_.holders_lost;
   cover_ = std::move(cover);
+  now_ = clock_.Now();
+  NoteWhetherServed();
   if (!lost) return;
   for (const auto& [sequence, place] : sequences_) {
     place.request->answers[static_cast<std::size_t>(place.answer)].interrupted = true;
@@ -413,17 +418,33 @@ absl::Status Dispatcher::ExpiryOf(const Request& request) const {
       absl::StrCat("the deadline passed after ", request.completion_tokens, " tokens"));
 }
 
+absl::Time Dispatcher::NextLook(const Request& request, const absl::Status& status) const {
+  const bool unserved = absl::IsUnavailable(status);
+  if (request.deadline() != absl::InfiniteFuture()) return unserved ? now_ : request.deadline();
+  if (!unserved) return now_ + options_.wait_for_worker;
+  return std::max(unserved_since_, request.prepared.call.arrival) + options_.wait_for_worker;
+}
+
+void Dispatcher::NoteWhetherServed() {
+  if (workers_.ready_count() > 0 && cover_.missing.empty()) {
+    unserved_since_ = absl::InfiniteFuture();
+  } else if (unserved_since_ == absl::InfiniteFuture()) {
+    unserved_since_ = now_;
+  }
+}
+
 void Dispatcher::EndExpired() {
   while (!expiries_.empty() && expiries_.begin()->first <= now_) {
     const std::uint64_t handle = expiries_.begin()->second;
     Request& request = *requests_.at(handle);
     absl::Status status = ExpiryOf(request);
-    if (now_ >= request.deadline() || absl::IsUnavailable(status)) {
+    const absl::Time again = NextLook(request, status);
+    if (again <= now_) {
       End(request, std::move(status));
       continue;
     }
     expiries_.erase(expiries_.begin());
-    request.expiry = request.deadline();
+    request.expiry = again;
     expiries_.emplace(request.expiry, handle);
   }
 }
@@ -432,6 +453,7 @@ void Dispatcher::Settle() {
   MoveFromUnlisted();
   Dispatch();
   workers_.DropUnused();
+  NoteWhetherServed();
   metrics_.running.Set(static_cast<double>(sequences_.size()));
   metrics_.waiting.Set(static_cast<double>(queue_.size()));
   const bool serving = workers_.ready_count() > 0;

@@ -12,6 +12,7 @@
 //   Unavailable        no attention worker, or no holder of an expert, until shortly before the
 //                      deadline: it says which; or it lost kMaxLosses workers without getting a
 //                      token, and may be what kills them
+//                      Without a deadline: after Options::wait_for_worker of that
 //   Cancelled          by its client, or by Cancel
 //   what an attention worker says is the request's own fault
 //
@@ -49,6 +50,8 @@ class Dispatcher {
 
   struct Options {
     std::int64_t queue_capacity = 256;
+    // That a request without a deadline waits while no worker can serve it.
+    absl::Duration wait_for_worker = absl::Seconds(30);
     const Tokenizer* tokenizer = nullptr;  // null: pieces without text
     // Told when the first attention worker becomes ready and when the last one goes.
     std::function<void(bool serving)> on_serving = [](bool) {};
@@ -121,6 +124,9 @@ class Dispatcher {
   [[nodiscard]] absl::Time NextMove() const;
   void End(Request& request, absl::Status status);
   void EndExpired();
+  // When to look again at a request that would end with `status`; in the past when it does.
+  [[nodiscard]] absl::Time NextLook(const Request& request, const absl::Status& status) const;
+  void NoteWhetherServed();
   [[nodiscard]] absl::Status ExpiryOf(const Request& request) const;
   // What every call ends with: starts what can start, and tells whether workers are ready.
   void Settle();
@@ -134,6 +140,7 @@ class Dispatcher {
   absl::Time now_;  // of the call that is under way
   bool admitting_ = true;
   bool serving_ = false;
+  absl::Time unserved_since_;  // InfiniteFuture while requests can be served
   std::unordered_map<std::uint64_t, std::unique_ptr<Request>> requests_;  // by handle
   std::unordered_map<std::string, Request*> by_id_;
   std::unordered_map<SequenceNumber, Place> sequences_;  // on workers

@@ -28,6 +28,7 @@ struct Flags {
   std::string config_file;
   std::vector<std::string> listen;
   std::optional<std::int64_t> queue;
+  std::optional<std::int64_t> wait_seconds;
   std::optional<std::string> served_model_name;
   std::string profile;
   int expert_workers = 0;
@@ -46,6 +47,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "times [127.0.0.1:7070]");
   app.add_option("--queue", flags.queue, "Requests that may wait; more are refused [256]")
       ->check(CLI::Range(kQueueRange.min, kQueueRange.max));
+  app.add_option("--wait-seconds", flags.wait_seconds,
+                 "That a request without a deadline waits while no worker can serve it [30]")
+      ->check(CLI::Range(kWaitSecondsRange.min, kWaitSecondsRange.max));
   app.add_option("--served-model-name", flags.served_model_name,
                  "What clients call the model [the name of its folder]");
   app.add_option("--numeric-profile", flags.profile,
@@ -66,6 +70,7 @@ absl::StatusOr<Config> MakeConfig(const Flags& flags) {
     ASSIGN_OR_RETURN(config, ReadConfig(flags.config_file));
   }
   if (flags.queue.has_value()) config.router.queue = *flags.queue;
+  if (flags.wait_seconds.has_value()) config.router.wait_seconds = *flags.wait_seconds;
   if (flags.admin_port.has_value()) config.router.admin_port = *flags.admin_port;
   if (flags.served_model_name.has_value()) {
     config.router.served_model_name = *flags.served_model_name;
@@ -127,6 +132,7 @@ absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_r
                          .vocab_size = model.vocab_size,
                          .randomness = Randomness()},
                .queue_capacity = config.router.queue,
+               .wait_for_worker = absl::Seconds(config.router.wait_seconds),
                .own_host_id = HostId(),
                .on_serving = set_serving},
               *text, metrics, log);

@@ -31,6 +31,7 @@ Front::Front(Options options, const ModelText& text, Metrics& metrics, const Log
           }});
   dispatcher_ =
       std::make_unique<Dispatcher>(Dispatcher::Options{.queue_capacity = options.queue_capacity,
+                                                       .wait_for_worker = options.wait_for_worker,
                                                        .tokenizer = text.tokenizer(),
                                                        .on_serving = std::move(options.on_serving)},
                                    *peers_, metrics_, clock_);

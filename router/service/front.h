@@ -34,6 +34,7 @@ class Front {
   struct Options {
     RequestReader::Options model;
     std::int64_t queue_capacity = 256;
+    absl::Duration wait_for_worker = absl::Seconds(30);  // of requests without a deadline
     int reading_threads = 2;
     std::string own_host_id;
     // Whether an attention worker is ready; told after every change, in the dispatcher's thread.

@@ -37,6 +37,7 @@ TEST(Config, TheExampleFileHoldsEveryDefault) {
   EXPECT_EQ(example->engine.max_batch_tokens, defaults.engine.max_batch_tokens);
   EXPECT_EQ(example->router.listen, defaults.router.listen);
   EXPECT_EQ(example->router.queue, defaults.router.queue);
+  EXPECT_EQ(example->router.wait_seconds, defaults.router.wait_seconds);
   EXPECT_EQ(example->router.served_model_name, defaults.router.served_model_name);
   EXPECT_EQ(example->router.admin_port, defaults.router.admin_port);
   EXPECT_EQ(example->attention_worker.listen, defaults.attention_worker.listen);
@@ -83,8 +84,8 @@ TEST(Config, ThePageExplainsEveryKey) {
 TEST(Config, ReadsWhatIsGiven) {
   const auto config = ParseConfig(
       "engine: {threads: 4, dtype: fp32, cache_tokens: 99, max_batch_tokens: 7}\n"
-      "router: {listen: [\"[::]:1\", \"unix:/a\"], queue: 3, served_model_name: m, admin_port: "
-      "-1}\n"
+      "router: {listen: [\"[::]:1\", \"unix:/a\"], queue: 3, wait_seconds: 7, "
+      "served_model_name: m, admin_port: -1}\n"
       "attention_worker: {listen: [\"a:1\"], max_sequences: 5, prefix_cache: false, admin_port: "
       "9}\n"
       "expert_worker: {listen: [\"b:1\"], admin_port: 8}\n"
@@ -97,6 +98,7 @@ TEST(Config, ReadsWhatIsGiven) {
   EXPECT_EQ(config->engine.max_batch_tokens, 7);
   EXPECT_THAT(config->router.listen, ElementsAre("[::]:1", "unix:/a"));
   EXPECT_EQ(config->router.queue, 3);
+  EXPECT_EQ(config->router.wait_seconds, 7);
   EXPECT_EQ(config->router.served_model_name, "m");
   EXPECT_EQ(config->router.admin_port, -1);
   EXPECT_THAT(config->attention_worker.listen, ElementsAre("a:1"));

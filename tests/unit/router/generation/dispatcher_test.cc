@@ -268,6 +268,42 @@ TEST_F(DispatcherTest, TheLossOfAnExpertWorkerIsAStallOfTheStreamsThatRan) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("sextant_sequence_stall_seconds_sum 4\n"));
 }
 
+TEST_F(DispatcherTest, WithoutADeadlineARequestWaitsForAWorkerNoLongerThanTheLimit) {
+  const auto early = Submit({});
+  Advance(absl::Seconds(20));
+  const auto late = Submit({});
+  Advance(absl::Seconds(9));
+  EXPECT_FALSE(early->status.has_value());
+  Advance(absl::Seconds(2));
+  ASSERT_TRUE(early->status.has_value());
+  EXPECT_EQ(early->status->code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Reason(*early->status), "NO_ATTENTION_WORKER");
+  EXPECT_FALSE(late->status.has_value());
+  // A worker comes, takes it, and goes: the wait begins anew.
+  Ready({Worker("a")});
+  Advance(absl::Minutes(10));
+  EXPECT_FALSE(late->status.has_value());
+  List({});
+  Lose("a");
+  Advance(absl::Seconds(29));
+  EXPECT_FALSE(late->status.has_value());
+  Advance(absl::Seconds(2));
+  ASSERT_TRUE(late->status.has_value());
+  EXPECT_EQ(late->status->code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(DispatcherTest, WithoutADeadlineARequestWaitsForExpertsNoLongerThanTheLimit) {
+  Ready({Worker("a")});
+  const auto sink = Submit({});
+  Advance(absl::Seconds(25));
+  dispatcher_->SetCover({.missing = {3}, .holders_lost = 1, .attention_workers = 1});
+  Advance(absl::Seconds(29));
+  EXPECT_FALSE(sink->status.has_value());
+  Advance(absl::Seconds(2));
+  ASSERT_TRUE(sink->status.has_value());
+  EXPECT_EQ(Reason(*sink->status), "NO_EXPERT_WORKER");
+}
+
 TEST_F(DispatcherTest, CancelEndsARequestInTheQueueAndOnAWorker) {
   Ready({Worker("a", 1)});
   const auto running = Submit({.id = "running"});
