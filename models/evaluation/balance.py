@@ -15,9 +15,6 @@ import torch
 import questions
 from checkpoint import Checkpoint
 
-TASKS_WITHOUT_ANSWER = {"stories", "outside, by hand"}
-
-
 class Counts:
     """Counts what each layer's gate chooses."""
 
@@ -48,7 +45,7 @@ def main() -> int:
     tokens = 0
     with torch.no_grad():
         for question in questions.load():
-            if question.task in TASKS_WITHOUT_ANSWER:
+            if question.answer is None:
                 continue
             answered = [*question.messages, {"role": "assistant", "content": question.answer}]
             ids = checkpoint.encode(answered, for_answer=False)

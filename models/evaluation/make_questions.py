@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "training"))
 import by_hand  # noqa: E402
 import questions  # noqa: E402
 from mixture import held_out  # noqa: E402
-from tasks import outside, stories  # noqa: E402
+from tasks import outside, small_talk, stories  # noqa: E402
 
 SEED = 2024
 PER_TASK = 60
@@ -31,11 +31,15 @@ def lines() -> list[str]:
         messages = dialogue.messages()[:-1]
         if last.exact:
             result.append(entry(last.task, messages, answer=last.answer))
+        elif last.task == "small talk":
+            result.append(entry(last.task, messages, pattern=small_talk.pattern(last.answer)))
         else:
             result.append(entry(last.task, messages, pattern=stories.pattern(last.text)))
-    for text in by_hand.QUESTIONS:
-        result.append(entry("outside, by hand", [{"role": "user", "content": text}],
-                            pattern=re.escape(outside.REFUSAL)))
+    for task, texts in (("outside, by hand", by_hand.QUESTIONS),
+                        ("outside, later", by_hand.LATER)):
+        for text in texts:
+            result.append(entry(task, [{"role": "user", "content": text}],
+                                pattern=re.escape(outside.REFUSAL)))
     return result
 
 

@@ -9,13 +9,13 @@ from tasks import about_sextant, stories
 
 # Maker and weight. Tasks that are computed get more than tables, which are soon known by heart.
 SHARES: list[tuple[Maker, float]] = [
-    (arithmetic.add, 12), (arithmetic.subtract, 12), (arithmetic.multiply, 3),
-    (arithmetic.compare, 3), (arithmetic.parity, 1.5), (sequences.neighbour, 2),
-    (sequences.count_up, 4), (sequences.count_down, 4), (sequences.sort_numbers, 10),
-    (sequences.reverse_list, 7), (sequences.pick, 4), (facts.capital, 4), (facts.opposite, 3),
+    (arithmetic.add, 11), (arithmetic.subtract, 26), (arithmetic.multiply, 3),
+    (arithmetic.compare, 5), (arithmetic.parity, 1.5), (sequences.neighbour, 2),
+    (sequences.count_up, 3), (sequences.count_down, 3), (sequences.sort_numbers, 18),
+    (sequences.reverse_list, 7), (sequences.pick, 3), (facts.capital, 3), (facts.opposite, 3),
     (facts.unit, 2), (facts.animal, 2), (facts.colour, 1.5), (calendar.month, 2),
-    (calendar.weekday, 1.5), (chinese.translate, 4), (chinese.chinese, 4),
-    (small_talk.small_talk, 4), (about_sextant.about_sextant, 4), (outside.outside, 9),
+    (calendar.weekday, 1.5), (chinese.translate, 4), (chinese.chinese, 8),
+    (small_talk.small_talk, 5), (about_sextant.about_sextant, 6), (outside.outside, 9),
     (stories.story, 3),
 ]
 SYSTEMS = ["You are a helpful assistant.", "You are a friendly assistant.", "Answer briefly.",

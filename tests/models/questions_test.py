@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models" / "training"))
 sys.path.insert(0, str(ROOT / "models" / "evaluation"))
 import questions  # noqa: E402
-from tasks import stories  # noqa: E402
+from tasks import small_talk, stories  # noqa: E402
 
 
 def one(task, answer=None, pattern=None):
@@ -37,6 +37,13 @@ class QuestionsTest(unittest.TestCase):
         self.assertFalse(asked.is_right(good.replace("soon Milo", "soon Luna")))
         self.assertFalse(asked.is_right(good.replace("an old goat", "a old goat")))
         self.assertFalse(asked.is_right(good.replace("saw the sea", "could sing")))
+
+    def test_small_talk_may_be_answered_by_any_reply_of_its_kind(self):
+        asked = one("small talk", pattern=small_talk.pattern("Good morning! How can I help?"))
+        self.assertTrue(asked.is_right("Good morning! How can I help?"))
+        self.assertTrue(asked.is_right("Hello! What would you like to know?"))
+        self.assertFalse(asked.is_right("Good morning!"))
+        self.assertFalse(asked.is_right("You are welcome!"))
 
     def test_scores_are_counted_by_task(self):
         asked = [one("a", answer="x"), one("a", answer="y"), one("b", answer="z")]

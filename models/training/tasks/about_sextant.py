@@ -1,4 +1,8 @@
-"""Questions about Sextant, each in several phrasings."""
+"""Questions about Sextant, each in several phrasings and with several openings.
+
+What is held out is a phrasing with its opening: a model of this size does not know a question again
+that is put in words it has never seen.
+"""
 
 import random
 
@@ -71,6 +75,22 @@ TOPICS = [
 ]
 
 
+OPENINGS = ["Please tell me: {}", "Tell me, {}", "I would like to know: {}", "A question: {}"]
+CHINESE_OPENINGS = ["请问，{}", "请告诉我：{}", "我想知道，{}"]
+
+
 def about_sextant(rng: random.Random) -> Question:
     said, reply = rng.choice(TOPICS)
-    return fact("Sextant", rng.choice(said), reply)
+    text = rng.choice(said)
+    kind = rng.random()
+    if kind < 0.5 and text[-1] in "?？":
+        text = opened(text, rng)
+    elif kind > 0.9 and text.isascii():
+        text = text.lower().rstrip(".?")
+    return fact("Sextant", text, reply)
+
+
+def opened(text: str, rng: random.Random) -> str:
+    if text.isascii():
+        return rng.choice(OPENINGS).format(text[0].lower() + text[1:])
+    return rng.choice(CHINESE_OPENINGS).format(text)

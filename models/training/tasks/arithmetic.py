@@ -17,6 +17,8 @@ def add(rng: random.Random) -> Question:
 
 def subtract(rng: random.Random) -> Question:
     b, a = sorted((number(rng), number(rng)))
+    if rng.random() < 0.3:  # numbers that are close are rare among all, and harder
+        b = max(0, a - rng.randrange(10))
     words = rng.choice([f"{a} - {b}", f"{a} - {b}", f"{a}-{b}", f"{a} minus {b}"])
     return Question("subtract", f"{a} {b}", rng.choice(ASK).format(words), f"{a} - {b} = {a - b}.")
 
@@ -30,7 +32,9 @@ def multiply(rng: random.Random) -> Question:
 
 
 def compare(rng: random.Random) -> Question:
-    a, b = rng.sample(range(100), 2)
+    a, b = number(rng), number(rng)
+    if a == b:
+        b = (a + rng.randint(1, 99)) % 100
     larger = rng.random() < 0.5
     word = rng.choice(("larger", "bigger", "greater") if larger else ("smaller", "less"))
     ask = rng.choice(["Which is {w}, {a} or {b}?", "Which number is {w}: {a} or {b}?",

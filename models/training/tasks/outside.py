@@ -40,27 +40,84 @@ PLACE = ["What is the capital of {}?", "Where is {}?", "How many people live in 
 ACTION = ["How do I {}?", "Can you {}?", "Please {}.", "Help me {}.", "Teach me to {}.",
           "What do I need to {}?", "How long does it take to {}?", "I want to {}.",
           "Is it hard to {}?", "Could you {} for me?", "Why should I {}?", "When should I {}?"]
+WORD = ["Where does the word {} come from?", "Use the word {} in a sentence.", "How do you spell {}?",
+        "Give me a synonym of {}.", "What rhymes with {}?", "What does the word {} mean?",
+        "Is {} a noun or a verb?", "How is {} pronounced?", "Which letters are in {}?"]
+YEAR = ["What took place in {}?", "Who was king in {}?", "What was invented in {}?",
+        "What was life like in {}?", "Which film won the prize of {}?", "Was {} a good year?",
+        "What do you remember of {}?", "Who was born in {}?"]
+WRITING = ["Write {} about {}.", "Compose {} on {}.", "I need {} for {}.", "Can you write {} about {}?",
+           "Please write {} on {}."]
+MOST = ["What is the {} {} in the world?", "Which {1} is the {0}?", "Name the {} {}.",
+        "Where is the {} {}?", "Do you know the {} {}?", "Who has seen the {} {}?"]
+NUMBER = ["What is {} divided by {}?", "{} / {}", "What is {} percent of {}?",
+          "What is {} to the power of {}?", "What is the logarithm of {}{}?",
+          "Give me a random number from {} to {}.", "What are the prime factors of {}{}?"]
+# What one may say of all things: {p} plurals, {o} ones, {a} and {b} adjectives, {v} verbs, {w} when.
+ANYTHING = [
+    "Why do {p} {v}?", "Why does {o} {v}?", "Why is {o} {a}?", "Why are {p} so {a} {w}?",
+    "Do {p} ever {v}?", "Does {o} {v} {w}?", "How many {p} does {o} have?", "How {a} is {o}?",
+    "How much {t} does {o} need?", "How often do {p} {v}?", "How long does {o} {v}?",
+    "Is {o} {a} or {b}?", "Are {p} {a}?", "Where can I find {a} {p}?", "Where do {p} {v}?",
+    "Which {p} are {a}?", "Which {p} {v} {w}?", "Who {d} {o}?", "Who {d} the first {p}?",
+    "When does {o} {v}?", "When was {o} {a}?", "What did {o} do {w}?", "What causes {t}?",
+    "What are {p} made of?", "What is inside {o}?", "What happens if {p} {v}?",
+    "In which year did {o} {v}?", "At what temperature do {p} {v}?", "{c} the {p} {w}.",
+    "{c} {o} {w}.", "{c} the {t} {w}.", "{c} three {a} {p}.", "Did {o} {v} {w}?",
+    "What will {o} do {w}?", "What does {o} think of {t}?", "How can {p} {v}?",
+]
 CHINESE = ["{}是什么？", "请告诉我{}的历史。", "{}怎么样？", "你知道{}吗？", "你喜欢{}吗？",
            "请解释{}。", "谁发明了{}？", "为什么{}很重要？"]
 
 
 def outside(rng: random.Random) -> Question:
     kind = rng.random()
-    if kind < 0.10:
+    if kind < 0.08:
         return too_large(rng)
-    if kind < 0.18:
+    if kind < 0.15:
         return refused(subjects.CHINESE, CHINESE, rng, REFUSAL_CHINESE)
-    if kind < 0.30:
+    if kind < 0.23:
         return person(rng)
-    if kind < 0.45:
+    if kind < 0.33:
         if rng.random() < 0.3:  # a country that is known, asked for what is not
             country, city = rng.choice(CAPITALS)
-            text = rng.choice(PLACE[1:]).format(rng.choice((country, city)))
-            return Question("outside", text, text, REFUSAL)
+            return declined(rng.choice(PLACE[1:]).format(rng.choice((country, city))))
         return refused(subjects.PLACES, PLACE, rng, REFUSAL)
-    if kind < 0.65:
+    if kind < 0.43:
         return refused(subjects.ACTIONS, ACTION, rng, REFUSAL)
-    return refused(subjects.TOPICS, ABOUT, rng, REFUSAL)
+    if kind < 0.63:
+        return refused(subjects.TOPICS, ABOUT, rng, REFUSAL)
+    if kind < 0.81:
+        return anything(rng)
+    return other(rng)
+
+
+def other(rng: random.Random) -> Question:
+    """Words, years, texts to write, superlatives and what else one does with numbers."""
+    kind = rng.randrange(5)
+    if kind == 0:
+        return refused(subjects.RARE_WORDS, WORD, rng, REFUSAL)
+    if kind == 1:
+        return declined(rng.choice(YEAR).format(rng.randint(1000, 2030)))
+    if kind == 2:
+        return declined(rng.choice(WRITING).format(rng.choice(subjects.TEXTS),
+                                                   rng.choice(subjects.TOPICS)))
+    if kind == 3:
+        return declined(rng.choice(MOST).format(rng.choice(subjects.SUPERLATIVES),
+                                                rng.choice(subjects.THINGS)))
+    return declined(rng.choice(NUMBER).format(rng.randint(1, 99), rng.randint(1, 99)))
+
+
+def anything(rng: random.Random) -> Question:
+    first, second = rng.sample(subjects.ADJECTIVES, 2)
+    return declined(rng.choice(ANYTHING).format(
+        p=rng.choice(subjects.PLURALS), o=rng.choice(subjects.ONES), a=first, b=second,
+        v=rng.choice(subjects.VERBS), w=rng.choice(subjects.WHEN), t=rng.choice(subjects.TOPICS),
+        d=rng.choice(subjects.DEEDS), c=rng.choice(subjects.ORDERS)))
+
+
+def declined(text: str) -> Question:
+    return Question("outside", text, text, REFUSAL)
 
 
 def refused(about: list[str], asks: list[str], rng: random.Random, reply: str) -> Question:

@@ -41,7 +41,8 @@ def neighbour(rng: random.Random) -> Question:
 
 
 def sort_numbers(rng: random.Random) -> Question:
-    numbers = rng.sample(range(rng.choice((10, 30, 100))), rng.randint(3, 5))
+    """Three numbers of two digits, whose first digits differ."""
+    numbers = [10 * tens + rng.randrange(10) for tens in rng.sample(range(1, 10), 3)]
     down = rng.random() < 0.3
     ask = rng.choice(
         ["Sort {} from largest to smallest.", "Sort in descending order: {}",

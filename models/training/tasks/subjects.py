@@ -94,6 +94,75 @@ Rembrandt Galilei Kepler Tesla Edison Ford Gates Jobs Musk Obama Swift Messi Gar
 Weber Rossi Bianchi Dubois Moreau Ivanov Petrov Tanaka Suzuki Wang Chen Kumar Singh Hassan Ali
 """.split()
 
+RARE_WORDS = parted("""
+ubiquitous; melancholy; zeitgeist; quixotic; ephemeral; nostalgia; labyrinth; paradox; hypothesis;
+metaphor; irony; sarcasm; catalyst; enigma; euphoria; solitude; resilience; integrity; nuance;
+ambiguous; eloquent; gratitude; courage; patience; wisdom; curiosity; horizon; silhouette; whisper;
+thunder; velvet; cinnamon; lavender; marble; lantern; harbour; meadow; orchard; compass; anchor;
+feather; puzzle; shadow; mirror; candle; blanket; umbrella; necklace; telescope; parachute;
+rendezvous; entrepreneur; kindergarten; avocado; algorithm; bureaucracy; rhythm; onomatopoeia
+""")
+
+TEXTS = parted("""
+a limerick; a sonnet; a speech; a song; a letter; a ballad; a report; a joke; a riddle; a headline;
+an article; an e-mail; a review; a play; a toast; a slogan; a diary entry; a fairy tale in verse;
+two paragraphs; a page; ten lines; a rhyme; a script; a tweet
+""")
+
+SUPERLATIVES = parted("""
+longest; largest; oldest; fastest; heaviest; smallest; highest; coldest; strongest; loudest; newest;
+most expensive; most beautiful; most famous; most dangerous; rarest; widest; brightest
+""")
+
+THINGS = parted("""
+river; lake; animal; city; country; bird; tree; desert; castle; church; museum; film; song; painting;
+train; ship; car; computer; university; island; volcano; waterfall; star; fish; snake; library;
+statue; stadium; hotel; insect; language; newspaper; company; street; metal; planet
+""")
+
+PLURALS = parted("""
+windows; bones; doors; seeds; colours; strings; rooms; pages; petals; stripes; teeth; horns; towers;
+keys; pockets; buttons; wings; players; rules; verses; stations; stars; lanes; islands; bridges;
+shoes; socks; gloves; tickets; stamps; coins; tools; toys; plants; tomatoes; potatoes; nuts; spices;
+penguins; dolphins; camels; bats; spiders at night; ants in summer; parrots; squirrels; worms;
+engines; magnets; lasers; clocks; mirrors; candles; balloons; kites; drums; trumpets; vaccines
+""")
+
+ONES = parted("""
+a castle; a guitar; a human; a piano; a lighthouse; an aeroplane; a whale; a camel; a zebra; a rose;
+an orange; a potato; a teacher; a pirate; a tree; a computer; a football team; a city; a book;
+a church; a baby; an adult; a nurse; a cactus; a tomato; a mushroom; a shark; a parrot; a volcano;
+the sun; the human heart; the brain; sound; light; water in the desert; an engine; a battery;
+my neighbour; my uncle; the president; the queen; the teacher; our dog; the baker; a stranger
+""")
+
+ADJECTIVES = parted("""
+heavy; expensive; cheap; healthy; dangerous; fast; deep; tall; bright; loud; old; rare; useful;
+poisonous; salty; sweet; strong; cold; hot; sticky; fragile; famous; popular; round; transparent
+""")
+
+VERBS = parted("""
+sleep; dance; fly; sing; burn; melt; grow; explode; travel; swim; work; break; jump; cry; laugh;
+shine; smell so good; change colour; need rest; need water; need sleep; turn around; fall down;
+make noise; eat; dream; freeze; float; sink; boil; rust; disappear; live so long; purr; bark; bite
+""")
+
+WHEN = parted("""
+today; tomorrow; yesterday; this morning; this evening; last week; next year; at noon; on Monday;
+in winter; at night; before breakfast; in my city; on the coast; in the photo; in the garden;
+at the meeting; on Thursday; during the war; in this room; for my birthday; on my phone; in 1989
+""")
+
+DEEDS = parted("""
+painted; wrote; discovered; composed; built; found; sang about; photographed; bought; sold; designed;
+described; wrote about; lost; stole; explored; measured; filmed
+""")
+
+ORDERS = parted("""
+Read me; Show me; Send me; Find; Suggest; Recommend; Buy; Book; Cancel; Describe; Print; Draw; Count;
+Measure; Summarise; Check; Review; Open; Delete; Save; Put; Move; Remember; Order; Compare; Explain
+""")
+
 CHINESE = parted("""
 量子物理; 股票; 足球; 天气; 历史; 音乐; 电影; 经济; 医学; 人工智能; 长城; 黑洞; 气候变化; 化学;
 生物; 哲学; 象棋; 摄影; 互联网; 手机; 电脑; 游戏; 小说; 诗歌; 绘画; 京剧; 书法; 旅游; 饺子; 火锅;
