@@ -9,6 +9,9 @@ void ReadRouterSection(YamlReader& root, RouterConfig* config) {
     router.Int("wait_seconds", &config->wait_seconds, kWaitSecondsRange);
     router.String("served_model_name", &config->served_model_name);
     router.Int("admin_port", &config->admin_port, kAdminPortRange);
+    router.Bool("rebalance", &config->rebalance);
+    router.Int("spare_experts", &config->spare_experts, kSpareExpertsRange);
+    router.Int("replicated_experts", &config->replicated_experts, kReplicatedExpertsRange);
   });
 }
 

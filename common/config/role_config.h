@@ -20,6 +20,8 @@ inline constexpr IntRange kMaxSequencesRange = {.min = 1, .max = 4096};
 inline constexpr IntRange kAttentionWorkersRange = {.min = 1, .max = 64};
 inline constexpr IntRange kExpertWorkersRange = {.min = 1, .max = 64};
 inline constexpr IntRange kDrainSecondsRange = {.min = 0, .max = 86400};
+inline constexpr IntRange kSpareExpertsRange = {.min = 0, .max = 64};
+inline constexpr IntRange kReplicatedExpertsRange = {.min = 0, .max = 1024};
 inline constexpr std::size_t kMaxListenTargets = 16;
 
 struct RouterConfig {
@@ -30,6 +32,10 @@ struct RouterConfig {
   std::int64_t wait_seconds = 30;
   std::string served_model_name;  // empty: the name of the model's folder
   std::int64_t admin_port = 0;
+  bool rebalance = false;  // move experts by load without being asked
+  // How many experts more than an even share a worker may hold where that evens out the load.
+  std::int64_t spare_experts = 0;
+  std::int64_t replicated_experts = 0;  // so many, the hottest, are held by two workers
 };
 
 struct AttentionWorkerConfig {

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t kMostIdBytes = 256;
 constexpr int kMostProfiles = 16;
-constexpr int kMostExperts = 65'535;  // frames number them with 16 bits
+constexpr int kMostExperts = 65'535;                           // frames number them with 16 bits
+constexpr std::uint64_t kMostEpochs = std::uint64_t{1} << 62;  // numbers go on above a worker's
 
 absl::Status CheckPlace(const v1::Hello& hello) {
   if (hello.worker_id().empty() || hello.worker_id().size() > kMostIdBytes) {
@@ -30,6 +31,15 @@ absl::Status CheckPlace(const v1::Hello& hello) {
     return FieldError("hello.cache_blocks",
                       "an attention worker has at least one cache block, of at least one token, "
                       "and runs at least one sequence");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckEpochs(const v1::Hello& hello) {
+  if (hello.newest_epoch() > kMostEpochs || hello.holding().epoch() > kMostEpochs) {
+    return FieldError("hello.newest_epoch",
+                      absl::StrCat("epochs are numbered up to ", kMostEpochs, "; is ",
+                                   std::max(hello.newest_epoch(), hello.holding().epoch())));
   }
   return absl::OkStatus();
 }
@@ -93,6 +103,7 @@ absl::Status Agreement::Check(const v1::Hello& hello) const {
     return Mismatch("VERSION_MISMATCH", "version", hello.version(), version_);
   }
   RETURN_IF_ERROR(CheckPlace(hello));
+  RETURN_IF_ERROR(CheckEpochs(hello));
   RETURN_IF_ERROR(CheckComputation(hello));
   const v1::ModelIdentity& model = hello.model();
   RETURN_IF_ERROR(CheckModelPart("model id", model.id(), model_.id()));

@@ -37,7 +37,8 @@ Coordinator::Coordinator(CoordinatorConfig config, const Clock& clock, Coordinat
       agreement_(config_.version, config_.model, config_.numeric_profile),
       created_(clock.Now()),
       last_tick_(created_),
-      last_alive_(created_) {}
+      last_alive_(created_),
+      load_(config_.load_half_life) {}
 
 void Coordinator::Opened(StreamId stream) {
   streams_[stream].opened = clock_.Now();
@@ -96,6 +97,7 @@ void Coordinator::Tick() {
   EndSilentWorkers(now);
   EndOverdueAnswers(now);
   SayAlive(now);
+  ConsiderRebalancing(now);
   Advance();
 }
 
@@ -134,6 +136,7 @@ void Coordinator::OnHello(StreamId stream, const v1::Hello& hello) {
   }
   agreement_.Adopt(hello);
   holders_.resize(static_cast<std::size_t>(agreement_.model().num_experts()));
+  load_.Resize(holders_.size());
   streams_[stream].worker_id = hello.worker_id();
 
   const absl::Time now = clock_.Now();
@@ -166,6 +169,10 @@ void Coordinator::OnMessage(Worker& worker, const v1::WorkerMessage& message) {
   worker.last_heard = clock_.Now();
   switch (message.kind_case()) {
     case v1::WorkerMessage::kHeartbeat:
+      if (!CountLoad(message.heartbeat())) {
+        Remove(worker.id(), absl::InvalidArgumentError("load of an expert that is none"));
+        break;
+      }
       OnHeartbeat(worker, message.heartbeat());
       break;
     case v1::WorkerMessage::kPrepared:
@@ -297,7 +304,11 @@ void Coordinator::UpdateCover() {
     if (!worker.is_expert()) ++cover.attention_workers;
   }
   for (std::size_t expert = 0; expert < holders_.size(); ++expert) {
-    if (!workers_.contains(holders_[expert])) {
+    const std::vector<std::string>& list = holders_[expert];
+    const bool is_held = std::any_of(list.begin(), list.end(), [this](const std::string& holder) {
+      return workers_.contains(holder);
+    });
+    if (!is_held) {
       cover.missing.push_back(static_cast<std::int32_t>(expert));
     }
   }

@@ -16,6 +16,10 @@
 // retired. A new goal of a role takes the place of the one before it; an epoch is of one placement,
 // whatever asked for it.
 //
+// Load:    expert workers report rows by expert. Rebalance, asked for or by itself (see
+//          CoordinatorConfig), moves experts so that the workers' loads are even; membership
+//          changes go by the number of experts alone. The hottest experts may have a second holder.
+//
 // Order:   with equal inputs and times, equal outputs: workers go by id, experts by number.
 // Threads: one thread makes every call, and `output` is called from within.
 // Errors:  a message that makes no sense ends its stream; one that comes late (an answer for an
@@ -39,6 +43,8 @@
 #include "router/coordinator/coordinator_output.h"
 #include "router/coordinator/epoch_change.h"
 #include "router/coordinator/event_log.h"
+#include "router/coordinator/load_balance.h"
+#include "router/coordinator/load_meter.h"
 #include "router/coordinator/placement.h"
 #include "router/coordinator/scaling.h"
 #include "router/coordinator/worker.h"
@@ -69,6 +75,11 @@ class Coordinator {
   // Sets the goal; returns its plan. `number` is set to the goal's.
   [[nodiscard]] absl::StatusOr<v1::ChangeProgress> Scale(v1::Role role, int count,
                                                          std::uint64_t& number);
+
+  // Evens out the observed load, or with PlanRebalance only says what that would do. `number` is
+  // set to the goal's. Errors: FailedPrecondition without a committed epoch or without any load.
+  [[nodiscard]] absl::StatusOr<v1::ChangeProgress> PlanRebalance() const;
+  [[nodiscard]] absl::StatusOr<v1::ChangeProgress> Rebalance(std::uint64_t& number);
 
   // Streams of Hosts.Follow.
   void HostReported(StreamId stream, const v1::HostReport& report);
@@ -110,8 +121,10 @@ class Coordinator {
   [[nodiscard]] bool HasNewcomers() const;
   [[nodiscard]] bool IsEveryHolderBack() const;
   [[nodiscard]] std::vector<std::string> Candidates() const;
-  [[nodiscard]] bool IsHolding(const ExpertHolders& holders, const std::string& worker_id) const;
-  [[nodiscard]] ExpertHolders PreviousHolders() const;
+  [[nodiscard]] bool IsHolding(const HolderLists& holders, const std::string& worker_id) const;
+  [[nodiscard]] HolderLists PreviousHolders() const;
+  [[nodiscard]] HolderLists PlanHolders(const std::vector<std::string>& workers,
+                                        const HolderLists& previous, bool by_load) const;
   void BeginChange();
   void OnPrepared(Worker& worker, const v1::Prepared& prepared);
   void OnCommitted(Worker& worker, std::uint64_t epoch);
@@ -120,11 +133,19 @@ class Coordinator {
   void StartRetire();
   void FinishChange();
   void EnterPhase(EpochChange::Phase phase, absl::Duration limit);
+  [[nodiscard]] double LeavePhase();
   [[nodiscard]] std::string CauseOfChange() const;
   void AbandonChange(const std::string& why);
   void EndOverdueAnswers(absl::Time now);
   void LetGo();
   [[nodiscard]] bool MayGo(const Worker& worker) const;
+
+  // Load (coordinator_load.cc).
+  [[nodiscard]] bool CountLoad(const v1::Heartbeat& beat);  // false: of an expert that is none
+  void ConsiderRebalancing(absl::Time now);
+  void StartRebalancing();
+  void FinishRebalancing();
+  void FillLoad(v1::ClusterStatus& status) const;
 
   // Scaling (coordinator_scale.cc).
   [[nodiscard]] std::vector<const Worker*> Staying(v1::Role role) const;
@@ -167,7 +188,8 @@ class Coordinator {
   std::uint64_t newest_ = 0;          // the highest epoch number that anybody has heard of
   std::uint64_t epoch_ = 0;           // in force: commit was sent
   std::uint64_t finished_epoch_ = 0;  // the last one that was committed by all
-  ExpertHolders holders_;             // of the epoch in force
+  HolderLists holders_;               // of the epoch in force
+  absl::Time committed_at_ = absl::InfinitePast();
   std::optional<EpochChange> change_;
   absl::Time retry_at_ = absl::InfinitePast();
   // Attention workers count as ready from an epoch above this one on.
@@ -178,6 +200,11 @@ class Coordinator {
   std::map<v1::Role, ScaleGoal> goals_;
   std::uint64_t scales_ = 0;
   std::optional<ProcessHost> host_;
+
+  LoadMeter load_;
+  RebalanceGoal rebalance_;
+  std::uint64_t rebalances_ = 0;
+  absl::Time uneven_since_ = absl::InfiniteFuture();
 
   v1::Placement returned_;  // the newest placement that workers held when they joined
 };

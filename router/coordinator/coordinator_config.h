@@ -42,6 +42,22 @@ struct CoordinatorConfig {
 
   std::size_t most_streams = 1024;
 
+  // Load that was observed so long ago counts half.
+  absl::Duration load_half_life = absl::Seconds(30);
+  // A worker may hold so many experts more than an even share, where that evens out the load.
+  int spare_slots = 0;
+  // So many experts, the hottest, have a second holder.
+  int replicas = 0;
+
+  // Rebalancing without being asked: the busiest worker has had `uneven_above` times the mean load
+  // for `uneven_for`, at `least_rows` per second in all; no epoch was committed for
+  // `rebalance_pause`; and at least half of what is above the mean would go.
+  bool auto_rebalance = false;
+  double uneven_above = 1.3;
+  absl::Duration uneven_for = absl::Seconds(30);
+  double least_rows = 100;
+  absl::Duration rebalance_pause = absl::Seconds(120);
+
   // The weights of one routed expert, all layers together; for people, who ask what a change moves.
   std::int64_t expert_bytes = 0;
 };

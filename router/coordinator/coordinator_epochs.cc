@@ -7,7 +7,7 @@
 namespace sextant {
 namespace {
 
-v1::Placement PlacementOf(std::uint64_t epoch, const ExpertHolders& holders,
+v1::Placement PlacementOf(std::uint64_t epoch, const HolderLists& holders,
                           const WorkerTable& workers) {
   v1::Placement placement;
   placement.set_epoch(epoch);
@@ -44,15 +44,20 @@ void Coordinator::Advance() {
 bool Coordinator::IsChangeDue(absl::Time now) const {
   if (now < retry_at_ || Candidates().empty()) return false;
   if (epoch_ == 0) return IsFirstEpochDue(now);
-  if (HasOrphans() || HasHoldersThatLeave()) return true;
+  if (HasOrphans() || HasHoldersThatLeave() || !rebalance_.done) return true;
   return HasNewcomers() && IsSettled(now);
 }
 
 bool Coordinator::IsSettled(absl::Time now) const {
   if (now - first_join_ >= config_.settle_limit) return true;
-  if (IsShort(v1::ROLE_ATTENTION) || IsShort(v1::ROLE_EXPERT)) return false;
+  const bool is_short = IsShort(v1::ROLE_ATTENTION) || IsShort(v1::ROLE_EXPERT);
+  if (is_short && now - last_join_ < config_.settle_limit) return false;
   const bool all_started = std::all_of(workers_.begin(), workers_.end(),
                                        [](const auto& entry) { return entry.second.started; });
+  // Whom a goal waits for is there.
+  const bool is_scaling =
+      std::any_of(goals_.begin(), goals_.end(), [](const auto& goal) { return !goal.second.done; });
+  if (is_scaling && !is_short) return all_started;
   return all_started && now - last_join_ >= config_.settle;
 }
 
@@ -65,9 +70,12 @@ bool Coordinator::IsFirstEpochDue(absl::Time now) const {
 }
 
 bool Coordinator::HasOrphans() const {
-  return std::any_of(holders_.begin(), holders_.end(), [this](const std::string& holder) {
+  const auto is_gone = [this](const std::string& holder) {
     const auto found = workers_.find(holder);
     return found == workers_.end() || !found->second.started;
+  };
+  return std::any_of(holders_.begin(), holders_.end(), [&](const std::vector<std::string>& list) {
+    return list.empty() || std::any_of(list.begin(), list.end(), is_gone);
   });
 }
 
@@ -99,18 +107,22 @@ std::vector<std::string> Coordinator::Candidates() const {
   return ids;
 }
 
-bool Coordinator::IsHolding(const ExpertHolders& holders, const std::string& worker_id) const {
-  return std::find(holders.begin(), holders.end(), worker_id) != holders.end();
+bool Coordinator::IsHolding(const HolderLists& holders, const std::string& worker_id) const {
+  return std::any_of(holders.begin(), holders.end(), [&](const std::vector<std::string>& list) {
+    return std::find(list.begin(), list.end(), worker_id) != list.end();
+  });
 }
 
-// Where each expert is now: as the epoch in force has it, else with a worker that said when it
-// joined that it holds the expert, by the newest epoch.
-ExpertHolders Coordinator::PreviousHolders() const {
-  ExpertHolders previous = holders_;
+// Where each expert is now, among those that may hold it: as the epoch in force has it, else with
+// workers that said when they joined that they hold the expert, by the newest epoch.
+HolderLists Coordinator::PreviousHolders() const {
+  HolderLists previous(holders_.size());
   std::vector<std::uint64_t> known(previous.size(), 0);
   for (std::size_t expert = 0; expert < previous.size(); ++expert) {
-    const auto found = workers_.find(previous[expert]);
-    if (found != workers_.end() && found->second.is_candidate()) {
+    for (const std::string& holder : holders_[expert]) {
+      const auto found = workers_.find(holder);
+      if (found == workers_.end() || !found->second.is_candidate()) continue;
+      previous[expert].push_back(holder);
       known[expert] = ~std::uint64_t{0};
     }
   }
@@ -118,18 +130,41 @@ ExpertHolders Coordinator::PreviousHolders() const {
     if (!worker.is_candidate()) continue;
     for (const std::int32_t held : worker.held) {
       const auto expert = static_cast<std::size_t>(held);
-      if (worker.held_epoch <= known[expert]) continue;
+      if (worker.held_epoch < known[expert]) continue;
+      if (worker.held_epoch > known[expert]) previous[expert].clear();
       known[expert] = worker.held_epoch;
-      previous[expert] = id;
+      previous[expert].push_back(id);
     }
   }
   return previous;
+}
+
+HolderLists Coordinator::PlanHolders(const std::vector<std::string>& workers,
+                                     const HolderLists& previous, bool by_load) const {
+  ExpertHolders first(previous.size());
+  for (std::size_t expert = 0; expert < previous.size(); ++expert) {
+    if (!previous[expert].empty()) first[expert] = previous[expert].front();
+  }
+  const ExpertLoads loads = load_.Rates(clock_.Now());
+  ExpertHolders planned = PlanPlacement({.workers = workers, .previous = first});
+  if (by_load) {
+    planned = BalanceLoad({.workers = workers,
+                           .current = planned,
+                           .loads = loads,
+                           .spare_slots = config_.spare_slots});
+  }
+  return AddReplicas({.workers = workers,
+                      .holders = planned,
+                      .previous = previous,
+                      .loads = loads,
+                      .replicas = config_.replicas});
 }
 
 std::string Coordinator::CauseOfChange() const {
   if (epoch_ == 0) return "start";
   if (HasOrphans()) return "death";
   const bool leaves = HasHoldersThatLeave();
+  if (!leaves && !HasNewcomers()) return "rebalance";
   const bool scaled =
       std::any_of(goals_.begin(), goals_.end(), [](const auto& goal) { return !goal.second.done; });
   if (scaled) return "scale";
@@ -138,11 +173,12 @@ std::string Coordinator::CauseOfChange() const {
 
 void Coordinator::BeginChange() {
   const absl::Time now = clock_.Now();
-  const ExpertHolders previous = PreviousHolders();
+  const HolderLists previous = PreviousHolders();
   EpochChange& change = change_.emplace();
   change.number = ++newest_;
   change.cause = CauseOfChange();
-  change.holders = PlanPlacement({.workers = Candidates(), .previous = previous});
+  change.by_load = !rebalance_.done;
+  change.holders = PlanHolders(Candidates(), previous, change.by_load);
   change.moved = CountMoves(previous, change.holders);
   change.began = now;
   first_join_ = absl::InfiniteFuture();
@@ -211,14 +247,22 @@ void Coordinator::EnterPhase(EpochChange::Phase phase, absl::Duration limit) {
   ++quiet_changes_;
 }
 
+// The seconds that it took.
+double Coordinator::LeavePhase() {
+  const absl::Duration took = clock_.Now() - change_->phase_began;
+  output_.PhaseEnded(PhaseName(change_->phase), took);
+  return absl::ToDoubleSeconds(took);
+}
+
 void Coordinator::StartCommit() {
   EpochChange& change = *change_;
-  const absl::Duration took = clock_.Now() - change.phase_began;
-  change_status_.set_prepare_seconds(absl::ToDoubleSeconds(took));
+  change_status_.set_prepare_seconds(LeavePhase());
   EnterPhase(EpochChange::Phase::kCommit, config_.commit_limit);
   epoch_ = change.number;
   holders_ = change.holders;
   moved_ += change.moved;
+  committed_at_ = clock_.Now();
+  output_.EpochCommitted(change.cause, change.moved);
   v1::CoordinatorMessage message;
   message.mutable_commit()->set_epoch(epoch_);
   for (const std::string& id : change.participants) {
@@ -230,8 +274,7 @@ void Coordinator::StartCommit() {
 
 void Coordinator::StartRetire() {
   EpochChange& change = *change_;
-  const absl::Duration took = clock_.Now() - change.phase_began;
-  change_status_.set_commit_seconds(absl::ToDoubleSeconds(took));
+  change_status_.set_commit_seconds(LeavePhase());
   finished_epoch_ = epoch_;
   Note(absl::StrCat(
       "epoch ", epoch_, ": committed by all after ",
@@ -249,12 +292,14 @@ void Coordinator::StartRetire() {
 }
 
 void Coordinator::FinishChange() {
-  const absl::Duration took = clock_.Now() - change_->phase_began;
+  const double retire_seconds = LeavePhase();
   change_status_ = ChangeStatus();
-  change_status_.set_retire_seconds(absl::ToDoubleSeconds(took));
+  change_status_.set_retire_seconds(retire_seconds);
   change_status_.set_phase("done");
   ++quiet_changes_;
+  const bool by_load = change_->by_load;
   change_.reset();
+  if (by_load) FinishRebalancing();
 }
 
 void Coordinator::AbandonChange(const std::string& why) {

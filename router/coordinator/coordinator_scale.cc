@@ -68,9 +68,9 @@ bool Coordinator::IsSupervised(const Worker& worker) const {
 std::vector<std::string> Coordinator::ChooseLeavers(v1::Role role, int count) const {
   const auto cost = [this](const Worker& worker) {
     const bool serves = std::string(StateOf(worker)) == "ready";
-    const std::int64_t load = worker.is_expert()
-                                  ? std::count(holders_.begin(), holders_.end(), worker.id())
-                                  : worker.beat.running() + worker.beat.waiting();
+    const std::int64_t load =
+        worker.is_expert() ? static_cast<std::int64_t>(ExpertsOf(holders_, worker.id()).size())
+                           : worker.beat.running() + worker.beat.waiting();
     return std::make_pair(serves, load);
   };
   std::vector<const Worker*> staying = Staying(role);
@@ -107,9 +107,8 @@ absl::StatusOr<v1::ChangeProgress> Coordinator::PlanScale(v1::Role role, int cou
     }
     // Names of their own for those who are to come; which they are does not change how many move.
     for (int i = now; i < count; ++i) workers.push_back(absl::StrCat("~", i));
-    const ExpertHolders previous = PreviousHolders();
-    const int moved =
-        CountMoves(previous, PlanPlacement({.workers = workers, .previous = previous}));
+    const HolderLists previous = PreviousHolders();
+    const int moved = CountMoves(previous, PlanHolders(workers, previous, false));
     plan.set_experts_moved(moved);
     plan.set_bytes_moved(moved * config_.expert_bytes);
     absl::StrAppend(&message, "; ", MovedText(moved, plan.bytes_moved()), " of ", holders_.size(),

@@ -36,13 +36,16 @@ v1::ClusterStatus Coordinator::Status() const {
     }
   }
   const auto covered =
-      std::count_if(holders_.begin(), holders_.end(),
-                    [this](const std::string& holder) { return workers_.contains(holder); });
+      std::count_if(holders_.begin(), holders_.end(), [this](const std::vector<std::string>& list) {
+        return std::any_of(list.begin(), list.end(),
+                           [this](const std::string& holder) { return workers_.contains(holder); });
+      });
   status.set_experts_covered(static_cast<std::int32_t>(covered));
   status.set_uptime_seconds(absl::ToDoubleSeconds(now - created_));
   for (const std::string& line : events_.lines()) status.add_events(line);
   *status.mutable_change() = ChangeStatus();
   FillScales(status);
+  FillLoad(status);
   return status;
 }
 

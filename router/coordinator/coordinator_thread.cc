@@ -16,6 +16,8 @@ constexpr absl::Duration kPublishInterval = absl::Milliseconds(500);
 // The streams by number. The coordinator's thread makes every call.
 class CoordinatorThread::Output final : public CoordinatorOutput {
  public:
+  explicit Output(ClusterMetrics* metrics) : metrics_(metrics) {}
+
   void Add(StreamId id, std::shared_ptr<CoordinatorStream> stream) {
     streams_.emplace(id, std::move(stream));
   }
@@ -61,6 +63,13 @@ class CoordinatorThread::Output final : public CoordinatorOutput {
     hosts_.clear();
   }
 
+  void PhaseEnded(const char* phase, absl::Duration took) override {
+    if (metrics_ != nullptr) metrics_->PhaseEnded(phase, took);
+  }
+  void EpochCommitted(const std::string& cause, int moved) override {
+    if (metrics_ != nullptr) metrics_->EpochCommitted(cause, moved);
+  }
+
   void SetDirectory(const std::vector<AttentionWorkerInfo>& workers) override {
     if (listener) listener(workers);
   }
@@ -75,15 +84,18 @@ class CoordinatorThread::Output final : public CoordinatorOutput {
   std::function<void(const ExpertCover&)> cover_listener;
 
  private:
+  ClusterMetrics* const metrics_;  // may be null
   std::map<StreamId, std::shared_ptr<CoordinatorStream>> streams_;
   std::map<StreamId, std::shared_ptr<HostStream>> hosts_;
   std::vector<StreamId> overflowed_;
 };
 
 CoordinatorThread::CoordinatorThread(CoordinatorConfig config,
-                                     std::function<v1::QueueStatus()> queue_status)
+                                     std::function<v1::QueueStatus()> queue_status,
+                                     Metrics* metrics)
     : queue_status_(std::move(queue_status)),
-      output_(std::make_unique<Output>()),
+      metrics_(metrics == nullptr ? nullptr : std::make_unique<ClusterMetrics>(*metrics)),
+      output_(std::make_unique<Output>(metrics_.get())),
       coordinator_(std::move(config), clock_, *output_),
       work_(kMostWork) {}
 
@@ -148,13 +160,29 @@ bool CoordinatorThread::ReceiveHost(StreamId stream, v1::HostReport report) {
   });
 }
 
-void CoordinatorThread::Scale(v1::ScaleRequest request,
-                              std::function<void(const absl::StatusOr<StartedScale>&)> done) {
-  const bool pushed = Push([this, request, done] {
-    StartedScale started;
-    absl::StatusOr<v1::ChangeProgress> plan =
-        request.dry_run() ? coordinator_.PlanScale(request.role(), request.count())
-                          : coordinator_.Scale(request.role(), request.count(), started.number);
+void CoordinatorThread::Scale(v1::ScaleRequest request, OnStarted done) {
+  StartChange(
+      [this, request](std::uint64_t& number) {
+        return request.dry_run() ? coordinator_.PlanScale(request.role(), request.count())
+                                 : coordinator_.Scale(request.role(), request.count(), number);
+      },
+      std::move(done));
+}
+
+void CoordinatorThread::Rebalance(bool dry_run, OnStarted done) {
+  StartChange(
+      [this, dry_run](std::uint64_t& number) {
+        return dry_run ? coordinator_.PlanRebalance() : coordinator_.Rebalance(number);
+      },
+      std::move(done));
+}
+
+void CoordinatorThread::StartChange(
+    std::function<absl::StatusOr<v1::ChangeProgress>(std::uint64_t& number)> change,
+    OnStarted done) {
+  const bool pushed = Push([this, change = std::move(change), done] {
+    StartedChange started;
+    absl::StatusOr<v1::ChangeProgress> plan = change(started.number);
     if (!plan.ok()) return done(plan.status());
     started.plan = *std::move(plan);
     // Who watches from here on finds the goal in the status.
@@ -209,6 +237,7 @@ void CoordinatorThread::PublishIfDue() {
   published_at_ = now;
   v1::ClusterStatus status = coordinator_.Status();
   if (queue_status_) *status.mutable_queue() = queue_status_();
+  if (metrics_ != nullptr) metrics_->Show(status);
   board_.Publish(std::move(status));
 }
 

@@ -26,6 +26,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/mutex.h"
 #include "common/concurrency/bounded_queue.h"
+#include "router/coordinator/cluster_metrics.h"
 #include "router/coordinator/coordinator.h"
 #include "router/coordinator/status_board.h"
 
@@ -47,7 +48,9 @@ using HostStream = PeerStream<v1::HostOrders>;
 class CoordinatorThread final : public AttentionDirectory {
  public:
   // `queue_status` fills that part of the status; called by the coordinator's thread.
-  CoordinatorThread(CoordinatorConfig config, std::function<v1::QueueStatus()> queue_status);
+  // `metrics`, if there are any, outlive it.
+  CoordinatorThread(CoordinatorConfig config, std::function<v1::QueueStatus()> queue_status,
+                    Metrics* metrics = nullptr);
   ~CoordinatorThread() override;
 
   void Subscribe(std::function<void(const std::vector<AttentionWorkerInfo>&)> listener) override;
@@ -66,12 +69,13 @@ class CoordinatorThread final : public AttentionDirectory {
 
   // `done` is called by the coordinator's thread; Unavailable at once when it takes no more.
   void Drain(std::string worker_id, std::function<void(const absl::Status&)> done);
-  struct StartedScale {
+  struct StartedChange {
     std::uint64_t number = 0;  // 0 for a dry run
     v1::ChangeProgress plan;
   };
-  void Scale(v1::ScaleRequest request,
-             std::function<void(const absl::StatusOr<StartedScale>&)> done);
+  using OnStarted = std::function<void(const absl::StatusOr<StartedChange>&)>;
+  void Scale(v1::ScaleRequest request, OnStarted done);
+  void Rebalance(bool dry_run, OnStarted done);
 
   [[nodiscard]] StatusBoard& board() { return board_; }
 
@@ -85,7 +89,11 @@ class CoordinatorThread final : public AttentionDirectory {
   void Forget(StreamId stream);
   void PublishIfDue();
 
+  void StartChange(std::function<absl::StatusOr<v1::ChangeProgress>(std::uint64_t& number)> change,
+                   OnStarted done);
+
   const std::function<v1::QueueStatus()> queue_status_;
+  const std::unique_ptr<ClusterMetrics> metrics_;  // null: nobody counts
   RealClock clock_;
   std::unique_ptr<Output> output_;
   Coordinator coordinator_;  // the thread's

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "router/coordinator/placement.h"
+#include "router/coordinator/load_balance.h"
 
 namespace sextant {
 
@@ -16,7 +16,8 @@ struct EpochChange {
 
   std::uint64_t number = 0;
   std::string cause;  // as in EpochStatus
-  ExpertHolders holders;
+  HolderLists holders;
+  bool by_load = false;  // it evens out the load as well
   Phase phase = Phase::kPrepare;
   std::set<std::string> participants;
   std::set<std::string> pending;  // those of them that have not answered in this phase

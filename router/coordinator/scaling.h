@@ -34,6 +34,18 @@ struct ScaleGoal {
   std::int64_t moved = 0;         // since then, until done
 };
 
+// The newest Rebalance.
+struct RebalanceGoal {
+  std::uint64_t number = 0;
+  bool done = true;
+  absl::Time began;
+  absl::Time ended;  // once done
+  double imbalance_before = 1;
+  double imbalance_after = 1;  // by the same load
+  std::int64_t moved_before = 0;
+  std::int64_t moved = 0;
+};
+
 struct ProcessHost {
   StreamId stream = 0;
   std::string name;

@@ -32,6 +32,9 @@ struct Flags {
   std::optional<std::string> served_model_name;
   std::string profile;
   int expert_workers = 0;
+  std::optional<std::string> rebalance;
+  std::optional<std::int64_t> spare_experts;
+  std::optional<std::int64_t> replicated_experts;
   std::optional<std::int64_t> admin_port;
   std::optional<std::string> log_level;
 };
@@ -57,6 +60,15 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--expert-workers", flags.expert_workers,
                  "Expert workers to wait for before experts are placed; 0: who comes first [0]")
       ->check(CLI::Range(0, 64));
+  app.add_option("--rebalance", flags.rebalance,
+                 "auto: move experts by observed load without being asked; off: when asked [off]")
+      ->check(CLI::IsMember({"auto", "off"}));
+  app.add_option("--spare-experts", flags.spare_experts,
+                 "Experts that a worker may hold beyond an even share to even out the load [0]")
+      ->check(CLI::Range(kSpareExpertsRange.min, kSpareExpertsRange.max));
+  app.add_option("--replicated-experts", flags.replicated_experts,
+                 "So many experts, the hottest, are held by two workers [0]")
+      ->check(CLI::Range(kReplicatedExpertsRange.min, kReplicatedExpertsRange.max));
   app.add_option("--admin-port", flags.admin_port, "Port of the metrics page; 0: any, -1: none [0]")
       ->check(CLI::Range(kAdminPortRange.min, kAdminPortRange.max));
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error [info]")
@@ -72,6 +84,11 @@ absl::StatusOr<Config> MakeConfig(const Flags& flags) {
   if (flags.queue.has_value()) config.router.queue = *flags.queue;
   if (flags.wait_seconds.has_value()) config.router.wait_seconds = *flags.wait_seconds;
   if (flags.admin_port.has_value()) config.router.admin_port = *flags.admin_port;
+  if (flags.rebalance.has_value()) config.router.rebalance = *flags.rebalance == "auto";
+  if (flags.spare_experts.has_value()) config.router.spare_experts = *flags.spare_experts;
+  if (flags.replicated_experts.has_value()) {
+    config.router.replicated_experts = *flags.replicated_experts;
+  }
   if (flags.served_model_name.has_value()) {
     config.router.served_model_name = *flags.served_model_name;
   }
@@ -142,14 +159,18 @@ absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_r
   coordinator.model.set_num_experts(static_cast<std::int32_t>(model.n_routed_experts));
   coordinator.numeric_profile = flags.profile;
   coordinator.expert_bytes = ExpertBytes(model);
+  coordinator.auto_rebalance = config.router.rebalance;
+  coordinator.spare_slots = static_cast<int>(config.router.spare_experts);
+  coordinator.replicas = static_cast<int>(config.router.replicated_experts);
   coordinator.expected_expert_workers = flags.expert_workers;
-  ControlPlane control(std::move(coordinator), [&front] {
+  const auto queue_status = [&front] {
     v1::QueueStatus status;
     status.set_queued(front.queued());
     status.set_capacity(front.queue_capacity());
     status.set_running(front.running());
     return status;
-  });
+  };
+  ControlPlane control(std::move(coordinator), queue_status, &metrics);
   control.directory().Subscribe(
       [&front](const std::vector<AttentionWorkerInfo>& workers) { front.SetWorkers(workers); });
   control.directory().SubscribeToCover(

@@ -8,6 +8,7 @@
 #include "common/errors/error_details.h"
 #include "common/rpc/status.h"
 #include "router/service/control_plane/drain_progress.h"
+#include "router/service/control_plane/rebalance_progress.h"
 #include "router/service/control_plane/scale_progress.h"
 #include "router/service/control_plane/watch_reactor.h"
 
@@ -27,15 +28,6 @@ absl::Status TooManyWatch() {
                  "TOO_MANY_WATCHERS"),
       absl::Seconds(5));
 }
-
-// A call that fails at once.
-class FailedCall final : public grpc::ServerWriteReactor<v1::ChangeProgress> {
- public:
-  explicit FailedCall(const absl::Status& status) { Finish(ToGrpc(status)); }
-
- private:
-  void OnDone() override { delete this; }
-};
 
 }  // namespace
 
@@ -102,23 +94,44 @@ grpc::ServerWriteReactor<v1::ChangeProgress>* AdminService::Scale(
     reactor->Fail(TooManyWatch());
     return reactor.get();
   }
-  coordinator_.Scale(*request, [progress, reactor, role = request->role()](
-                                   const absl::StatusOr<CoordinatorThread::StartedScale>& started) {
-    if (!started.ok()) return reactor->Fail(started.status());
-    v1::ChangeProgress plan = started->plan;
-    plan.set_done(started->number == 0);
-    reactor->Say(std::move(plan));
-    if (started->number != 0) progress->emplace(role, started->number);
-    reactor->Start();
-  });
+  coordinator_.Scale(*request,
+                     [progress, reactor, role = request->role()](
+                         const absl::StatusOr<CoordinatorThread::StartedChange>& started) {
+                       if (!started.ok()) return reactor->Fail(started.status());
+                       v1::ChangeProgress plan = started->plan;
+                       plan.set_done(started->number == 0);
+                       reactor->Say(std::move(plan));
+                       if (started->number != 0) progress->emplace(role, started->number);
+                       reactor->Start();
+                     });
   return reactor.get();
 }
 
 grpc::ServerWriteReactor<v1::ChangeProgress>* AdminService::Rebalance(
-    grpc::CallbackServerContext* /*context*/, const v1::RebalanceRequest* /*request*/) {
-  return new FailedCall(absl::UnimplementedError(
-      "experts are balanced by their number whenever workers come and go; balancing by load is "
-      "not offered"));
+    grpc::CallbackServerContext* /*context*/, const v1::RebalanceRequest* request) {
+  const auto progress = std::make_shared<std::optional<RebalanceProgress>>();
+  const auto reactor = ProgressReactor::Make(
+      coordinator_.board(), watching_, kMostSteps, [progress](const v1::ClusterStatus& status) {
+        if (!progress->has_value()) return ProgressReactor::Step{.last = true};
+        ProgressReactor::Step step{.message = (*progress)->Update(status)};
+        step.last = step.message.has_value() && step.message->done();
+        return step;
+      });
+  if (watching_ > kMostWatching) {
+    reactor->Fail(TooManyWatch());
+    return reactor.get();
+  }
+  coordinator_.Rebalance(
+      request->dry_run(),
+      [progress, reactor](const absl::StatusOr<CoordinatorThread::StartedChange>& started) {
+        if (!started.ok()) return reactor->Fail(started.status());
+        v1::ChangeProgress plan = started->plan;
+        plan.set_done(started->number == 0);
+        reactor->Say(std::move(plan));
+        if (started->number != 0) progress->emplace(started->number);
+        reactor->Start();
+      });
+  return reactor.get();
 }
 
 }  // namespace sextant

@@ -1,7 +1,8 @@
-// sextant.v1.Admin: what operators ask, draining and scaling.
+// sextant.v1.Admin: what operators ask, draining, scaling and
+// rebalancing.
 //
-// Errors: ResourceExhausted beyond a number of calls that watch; those of Coordinator's Drain and
-// Scale; Aborted for a Scale whose place a later one has taken; Unimplemented for Rebalance.
+// Errors: ResourceExhausted beyond a number of calls that watch; those of Coordinator's Drain,
+// Scale and Rebalance; Aborted for a Scale whose place a later one has taken.
 #pragma once
 
 #include <atomic>

@@ -22,8 +22,10 @@ namespace sextant {
 class ControlPlane {
  public:
   // `queue_status` is called by the coordinator's thread, and must not block.
-  ControlPlane(CoordinatorConfig config, std::function<v1::QueueStatus()> queue_status)
-      : coordinator_(std::move(config), std::move(queue_status)) {}
+  // `metrics`, if there are any, outlive it.
+  ControlPlane(CoordinatorConfig config, std::function<v1::QueueStatus()> queue_status,
+               Metrics* metrics = nullptr)
+      : coordinator_(std::move(config), std::move(queue_status), metrics) {}
 
   [[nodiscard]] AttentionDirectory& directory() { return coordinator_; }
   // Among others the numeric profile and the model, once a worker has joined.

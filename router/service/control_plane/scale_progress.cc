@@ -5,19 +5,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "router/coordinator/scaling.h"
+#include "router/service/control_plane/change_text.h"
 
 namespace sextant {
 namespace {
-
-bool IsUnderWay(const v1::EpochStatus& change) {
-  return change.phase() == "prepare" || change.phase() == "commit" || change.phase() == "retire";
-}
-
-std::string EpochText(const v1::EpochStatus& change) {
-  return absl::StrCat("epoch ", change.epoch(), ": ", change.answered(), " of ",
-                      change.participants(), " workers have answered; ",
-                      MovedText(change.experts_moved(), change.bytes_moved()), " to move");
-}
 
 std::string WorkersText(const v1::ScaleStatus& scale, const v1::ClusterStatus& status) {
   std::string text = absl::StrCat(scale.ready(), " of ", scale.count(), " ",

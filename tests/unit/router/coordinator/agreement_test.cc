@@ -36,6 +36,17 @@ TEST_F(AgreementTest, FirstWorkerSettlesWhatIsOpen) {
   EXPECT_TRUE(agreement_.Check(AttentionHello("second")).ok());
 }
 
+TEST_F(AgreementTest, EpochsThatNoClusterReachesAreRefused) {
+  v1::Hello hello = ExpertHello("e");
+  hello.set_newest_epoch(~std::uint64_t{0});
+  EXPECT_EQ(agreement_.Check(hello).code(), absl::StatusCode::kInvalidArgument);
+  hello.set_newest_epoch(0);
+  hello.mutable_holding()->set_epoch(~std::uint64_t{0});
+  EXPECT_EQ(agreement_.Check(hello).code(), absl::StatusCode::kInvalidArgument);
+  hello.mutable_holding()->set_epoch(7);
+  EXPECT_TRUE(agreement_.Check(hello).ok());
+}
+
 TEST_F(AgreementTest, AnotherVersionIsRefused) {
   v1::Hello hello = ExpertHello("e");
   hello.set_version("9.9");

@@ -1,5 +1,7 @@
-// Random histories: joins, deaths, silences, returns, drains, restarts of the router, messages that
-// come late, twice or in any order between streams. SimulatedCluster checks what must hold.
+// Random histories: joins, deaths, silences, returns, drains, scaling with and without a host that
+// starts processes, load and rebalancing, copies of experts, restarts of the router, messages that
+// come late, twice or in any order between streams; and rows on their way meanwhile.
+// SimulatedCluster and SimulatedRows check what must hold, and planted bugs show that they do.
 //
 // SEXTANT_EXPLORE_RUNS sets how many; a failure prints the seed, and SEXTANT_EXPLORE_SEED=N runs
 // that one alone.
@@ -7,18 +9,24 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <functional>
+#include <map>
 #include <random>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "tests/unit/router/coordinator/simulated_cluster.h"
+#include "tests/unit/router/coordinator/simulated_rows.h"
 
 namespace sextant {
 namespace {
 
 class Explorer {
  public:
-  explicit Explorer(std::uint64_t seed) : random_(seed), cluster_(Config(seed)) {
+  explicit Explorer(std::uint64_t seed)
+      : random_(seed),
+        cluster_(Config(seed)),
+        rows_(cluster_, [this](int bound) { return Pick(bound); }) {
     // Every run has its own mood: how often time passes, and how often things break.
     patience_ = 4 + Pick(24);
     trouble_ = Pick(6);
@@ -30,9 +38,25 @@ class Explorer {
     Heal();
     cluster_.Run(absl::Seconds(12));
     cluster_.CheckSteady();
+    CheckGoals();
+    // Rows can only be waited for by somebody who may be served.
+    if (cluster_.Status().phase() != "steady") return;
+    rows_.Settle();
+    rows_.CheckEnded();
   }
 
-  [[nodiscard]] std::vector<std::string> violations() const { return cluster_.violations(); }
+  [[nodiscard]] std::vector<std::string> violations() const {
+    std::vector<std::string> all = violations_;
+    for (const auto* found : {&cluster_.violations(), &rows_.violations()}) {
+      all.insert(all.end(), found->begin(), found->end());
+    }
+    return all;
+  }
+  [[nodiscard]] const std::map<std::string, int>& causes() const { return cluster_.causes(); }
+  [[nodiscard]] std::int64_t dispatches() const { return rows_.dispatches(); }
+  [[nodiscard]] std::int64_t resent() const { return rows_.resent(); }
+  SimulatedCluster& cluster() { return cluster_; }
+  SimulatedRows& rows() { return rows_; }
   [[nodiscard]] int epochs() const { return epochs_; }
   [[nodiscard]] int retires() const { return cluster_.retires_sent(); }
 
@@ -40,6 +64,11 @@ class Explorer {
   static CoordinatorConfig Config(std::uint64_t seed) {
     CoordinatorConfig config;
     if (seed % 2 == 0) config.settle = absl::Milliseconds(20);
+    if (seed % 3 == 0) config.replicas = static_cast<int>(1 + seed % 8);
+    if (seed % 5 == 0) config.spare_slots = 2;
+    config.auto_rebalance = seed % 7 == 0;
+    config.uneven_for = absl::Seconds(1);
+    config.rebalance_pause = absl::Seconds(2);
     return config;
   }
 
@@ -54,7 +83,11 @@ class Explorer {
   }
 
   void Step() {
-    if (Pick(patience_) == 0) {
+    if (Pick(4) == 0) {
+      rows_.Step();
+    } else if (Pick(16) == 0) {
+      cluster_.RunHost();
+    } else if (Pick(patience_) == 0) {
       cluster_.Pass(absl::Milliseconds(1 + Pick(100)));
     } else if (Pick(100) < trouble_) {
       MakeTrouble();
@@ -83,7 +116,7 @@ class Explorer {
 
   void MakeTrouble() {
     SimulatedWorker* worker = AnyWorker();
-    const int kind = Pick(24);
+    const int kind = Pick(34);
     if (worker == nullptr || kind < 7) return Join();
     if (kind < 10) return cluster_.Kill(*worker);
     if (kind < 14) {
@@ -104,6 +137,49 @@ class Explorer {
     } else if (kind < 23 && Pick(3) == 0) {
       epochs_ += cluster_.epochs_begun();
       cluster_.RestartRouter();
+    } else if (kind < 29) {
+      const v1::Role role = Pick(3) == 0 ? v1::ROLE_ATTENTION : v1::ROLE_EXPERT;
+      const int count = 1 + Pick(role == v1::ROLE_EXPERT ? 6 : 3);
+      std::uint64_t number = 0;
+      if (!cluster_.coordinator().Scale(role, count, number).ok()) {
+        violations_.emplace_back("a scale was refused");
+      }
+    } else if (kind < 30) {
+      if (cluster_.host().stream == 0) {
+        cluster_.AddHost(1 + Pick(2), 1 + Pick(3));
+      } else if (Pick(4) == 0) {
+        cluster_.LoseHost();
+      }
+    } else if (kind < 32) {
+      std::uint64_t number = 0;
+      static_cast<void>(cluster_.coordinator().Rebalance(number));
+    } else {
+      for (int i = Pick(4); i >= 0; --i) worker->load[Pick(cluster_.num_experts)] += Pick(1000);
+    }
+  }
+
+  // With somebody who starts processes every goal is reached, and nothing is under way.
+  void CheckGoals() {
+    const v1::ClusterStatus status = cluster_.Status();
+    if (!status.rebalance().done() && status.has_rebalance() && status.phase() == "steady") {
+      violations_.emplace_back("rebalancing has not ended");
+    }
+    if (!status.has_host()) return;
+    for (const v1::ScaleStatus& scale : status.scales()) {
+      if (!scale.done()) violations_.push_back("not reached: " + scale.ShortDebugString());
+    }
+    for (const v1::Role role : kRoles) {
+      int there = 0;
+      int supervised = 0;
+      for (const auto& [id, worker] : cluster_.workers()) {
+        if (worker.hello.role() != role || worker.over.has_value()) continue;
+        ++there;
+        supervised += cluster_.host().pids.contains(worker.hello.pid()) ? 1 : 0;
+      }
+      if (supervised != cluster_.host().wanted.at(role)) {
+        violations_.push_back(absl::StrCat("the host runs ", supervised, " of ",
+                                           cluster_.host().wanted.at(role), " in the end"));
+      }
     }
   }
 
@@ -126,6 +202,8 @@ class Explorer {
 
   std::mt19937_64 random_;
   SimulatedCluster cluster_;
+  SimulatedRows rows_;
+  std::vector<std::string> violations_;
   int patience_ = 1;
   int trouble_ = 0;
   int joined_ = 0;
@@ -139,24 +217,77 @@ std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
 
 TEST(CoordinatorExplorerTest, InvariantsHoldInRandomHistories) {
   const std::uint64_t one_seed = FromEnvironment("SEXTANT_EXPLORE_SEED", 0);
-  const std::uint64_t runs = one_seed != 0 ? 1 : FromEnvironment("SEXTANT_EXPLORE_RUNS", 2000);
+  const std::uint64_t runs = one_seed != 0 ? 1 : FromEnvironment("SEXTANT_EXPLORE_RUNS", 1000);
   std::int64_t epochs = 0;
   std::int64_t retires = 0;
+  std::int64_t dispatches = 0;
+  std::int64_t resent = 0;
+  std::map<std::string, int> causes;
   for (std::uint64_t run = 1; run <= runs; ++run) {
     const std::uint64_t seed = one_seed != 0 ? one_seed : run;
     Explorer explorer(seed);
     explorer.Run(2500);
     epochs += explorer.epochs();
     retires += explorer.retires();
+    dispatches += explorer.dispatches();
+    resent += explorer.resent();
+    for (const auto& [cause, count] : explorer.causes()) causes[cause] += count;
     ASSERT_THAT(explorer.violations(), ::testing::IsEmpty())
         << "SEXTANT_EXPLORE_SEED=" << seed << " shows it again";
   }
   // The histories must be worth their name.
   if (one_seed == 0) {
     EXPECT_GT(epochs, 3 * static_cast<std::int64_t>(runs));
+    EXPECT_GT(dispatches, 3 * static_cast<std::int64_t>(runs));
+    EXPECT_GT(resent, 0);
+    for (const char* cause : {"start", "join", "leave", "death", "scale", "rebalance"}) {
+      EXPECT_GT(causes[cause], 0) << cause;
+    }
   }
+  for (const auto& [cause, count] : causes) RecordProperty("epochs_" + cause, absl::StrCat(count));
+  RecordProperty("dispatches", absl::StrCat(dispatches));
+  RecordProperty("rows_resent", absl::StrCat(resent));
   RecordProperty("epochs", absl::StrCat(epochs));
   RecordProperty("retires", absl::StrCat(retires));
+}
+
+// The seed of the first history that shows the bug; 0 when none of many does.
+std::uint64_t FirstThatFinds(const std::function<void(Explorer&)>& plant, const std::string& what) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    Explorer explorer(seed);
+    plant(explorer);
+    explorer.Run(2500);
+    for (const std::string& violation : explorer.violations()) {
+      if (violation.find(what) != std::string::npos) return seed;
+    }
+  }
+  return 0;
+}
+
+TEST(CoordinatorExplorerTest, FindsExpertsThatAreDroppedTooEarly) {
+  const auto plant = [](Explorer& explorer) {
+    explorer.cluster().bug = SimulatedCluster::PlantedBug::kRetireWithCommit;
+  };
+  EXPECT_NE(FirstThatFinds(plant, "lacks expert"), 0U);
+}
+
+TEST(CoordinatorExplorerTest, FindsAWorkerThatIsLetGoTooEarly) {
+  const auto plant = [](Explorer& explorer) {
+    explorer.cluster().bug = SimulatedCluster::PlantedBug::kGoodbyeAtOnce;
+  };
+  EXPECT_NE(FirstThatFinds(plant, "with goodbye"), 0U);
+}
+
+TEST(CoordinatorExplorerTest, FindsAnAttentionWorkerThatMissedAnEpoch) {
+  const auto plant = [](Explorer& explorer) {
+    explorer.cluster().bug = SimulatedCluster::PlantedBug::kSkipCommits;
+  };
+  EXPECT_NE(FirstThatFinds(plant, "lacks expert"), 0U);
+}
+
+TEST(CoordinatorExplorerTest, FindsRowsThatAreAppliedTwice) {
+  const auto plant = [](Explorer& explorer) { explorer.rows().apply_stale_answers = true; };
+  EXPECT_NE(FirstThatFinds(plant, "twice"), 0U);
 }
 
 }  // namespace

@@ -70,6 +70,17 @@ void SimulatedCluster::AddHost(int attention, int experts) {
   RunHost();
 }
 
+void SimulatedCluster::LoseHost() {
+  std::vector<SimulatedWorker*> processes;
+  for (auto& [id, worker] : workers_) {
+    if (worker.hello.endpoint().host_id() == kHostId) processes.push_back(&worker);
+  }
+  for (SimulatedWorker* process : processes) Kill(*process);
+  const StreamId stream = host_.stream;
+  host_ = SimulatedHost();
+  coordinator_->HostClosed(stream);
+}
+
 void SimulatedCluster::FollowRouter() {
   host_.stream = ++streams_;
   host_.obeyed = 0;
@@ -238,6 +249,12 @@ void SimulatedCluster::Pass(absl::Duration duration) {
     v1::WorkerMessage message;
     message.mutable_heartbeat()->set_epoch(worker.committed.epoch());
     message.mutable_heartbeat()->set_running(worker.running);
+    for (const auto& [expert, rows] : worker.load) {
+      v1::ExpertLoad& load = *message.mutable_heartbeat()->add_expert_load();
+      load.set_expert(expert);
+      load.set_rows(rows);
+    }
+    worker.load.clear();
     worker.outbox.push_back(message);
   }
   coordinator_->Tick();
@@ -355,7 +372,32 @@ void SimulatedCluster::Send(StreamId stream, const v1::CoordinatorMessage& messa
       CheckReach(*worker, "with goodbye");
     }
   }
-  if (SimulatedWorker* worker = WorkerOf(stream)) worker->inbox.push_back(message);
+  SimulatedWorker* worker = WorkerOf(stream);
+  if (worker == nullptr) return;
+  worker->inbox.push_back(message);
+  Plant(*worker, message);
+}
+
+void SimulatedCluster::Plant(SimulatedWorker& worker, const v1::CoordinatorMessage& message) {
+  if (bug == PlantedBug::kRetireWithCommit && message.has_commit() && worker.is_expert()) {
+    v1::CoordinatorMessage retire;
+    retire.mutable_retire()->set_epoch(message.commit().epoch());
+    worker.inbox.push_back(retire);
+  }
+  if (bug == PlantedBug::kSkipCommits && message.has_commit() && !worker.is_expert() &&
+      message.commit().epoch() % 2 == 0) {
+    // It is believed to have obeyed.
+    worker.inbox.pop_back();
+    v1::WorkerMessage committed;
+    committed.mutable_committed()->set_epoch(message.commit().epoch());
+    worker.outbox.push_back(committed);
+  }
+  if (bug == PlantedBug::kGoodbyeAtOnce && message.has_alive() && worker.leaving &&
+      worker.is_expert()) {
+    worker.held.clear();
+    CheckReach(worker, "with goodbye");
+    worker.end = absl::OkStatus();
+  }
 }
 
 void SimulatedCluster::End(StreamId stream, const absl::Status& status) {
@@ -372,6 +414,10 @@ void SimulatedCluster::SendOrders(StreamId stream, const v1::HostOrders& orders)
 void SimulatedCluster::EndHost(StreamId stream, const absl::Status& /*status*/) {
   if (host_.stream == stream) host_.stream = 0;
 }
+
+void SimulatedCluster::PhaseEnded(const char* phase, absl::Duration /*took*/) { ++phases_[phase]; }
+
+void SimulatedCluster::EpochCommitted(const std::string& cause, int /*moved*/) { ++causes_[cause]; }
 
 void SimulatedCluster::SetDirectory(const std::vector<AttentionWorkerInfo>& workers) {
   directory_.clear();
@@ -394,7 +440,9 @@ void SimulatedCluster::CheckPrepare(const v1::Placement& placement) {
     for (const int expert : placed.experts()) ++holders[static_cast<std::size_t>(expert)];
   }
   for (const int count : holders) {
-    if (count != 1) Violation(absl::StrCat("an expert has ", count, " holders"));
+    if (count < 1 || count > (config_.replicas > 0 ? 2 : 1)) {
+      Violation(absl::StrCat("an expert has ", count, " holders"));
+    }
   }
 }
 
@@ -474,12 +522,17 @@ void SimulatedCluster::CheckSteady() {
     }
     for (const int expert : placed) ++holders[static_cast<std::size_t>(expert)];
     const auto count = static_cast<int>(placed.size());
-    if (count < num_experts / experts || count > (num_experts + experts - 1) / experts) {
+    const int most = (num_experts + experts - 1) / experts;
+    const bool by_count = config_.spare_slots == 0 && config_.replicas == 0;
+    if ((by_count && count < num_experts / experts) ||
+        count > most + config_.spare_slots + 2 * config_.replicas) {
       Violation(absl::StrCat(shown.worker_id(), " holds ", count, " experts in the end"));
     }
   }
   for (const int count : holders) {
-    if (count != 1) Violation(absl::StrCat("an expert has ", count, " holders in the end"));
+    if (count < 1 || count > (config_.replicas > 0 ? 2 : 1)) {
+      Violation(absl::StrCat("an expert has ", count, " holders in the end"));
+    }
   }
 }
 

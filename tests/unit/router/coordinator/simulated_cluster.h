@@ -4,7 +4,8 @@
 // Invariants, each checked whenever the coordinator sends something or a worker obeys:
 //   - nothing is sent on a stream that has ended
 //   - epoch numbers ascend, above everything that a worker has told of
-//   - a placement gives every expert to exactly one expert worker that is there
+//   - a placement gives every expert to an expert worker that is there, and to no more than one
+//     without copies (replicas), nor to two with them
 //   - commit comes when every worker that was told to prepare has done so or is gone
 //   - retire comes when every attention worker that was told to commit has done so or is gone, and
 //     none uses an older epoch
@@ -36,6 +37,7 @@ struct SimulatedWorker {
   bool leaving = false;
   bool fails_to_prepare = false;
   std::int64_t running = 0;
+  std::map<int, std::int64_t> load;  // rows by expert, to be told with the next heartbeat
 
   StreamId stream = 0;  // 0: it has none
   bool welcomed = false;
@@ -84,6 +86,8 @@ class SimulatedCluster final : public CoordinatorOutput {
 
   // A host follows the router, with so many workers of its own.
   void AddHost(int attention, int experts);
+  // It is gone with its processes.
+  void LoseHost();
   // The host obeys its orders, replaces what has died, and reports.
   void RunHost();
 
@@ -114,6 +118,9 @@ class SimulatedCluster final : public CoordinatorOutput {
   // Epochs that were prepared since the router started.
   [[nodiscard]] int epochs_begun() const { return epochs_begun_; }
   [[nodiscard]] int retires_sent() const { return retires_sent_; }
+  // Committed epochs by cause, and phases that were gone through, since the beginning.
+  [[nodiscard]] const std::map<std::string, int>& causes() const { return causes_; }
+  [[nodiscard]] const std::map<std::string, int>& phases() const { return phases_; }
 
   // After faults are over and time has passed: everybody who lives is ready, in one epoch that is
   // balanced over the expert workers. Adds to violations().
@@ -124,16 +131,28 @@ class SimulatedCluster final : public CoordinatorOutput {
   int num_experts = 8;
   ManualClock clock;
 
+  // Faults of a coordinator, planted where its messages leave it, to see that they are found.
+  enum class PlantedBug {
+    kNone,
+    kRetireWithCommit,  // expert workers drop experts before attention workers have switched
+    kGoodbyeAtOnce,     // a worker that wishes to leave is let go before it is drained
+    kSkipCommits,       // attention workers are believed to have switched to every second epoch
+  };
+  PlantedBug bug = PlantedBug::kNone;
+
  private:
   void Send(StreamId stream, const v1::CoordinatorMessage& message) override;
   void End(StreamId stream, const absl::Status& status) override;
   void SendOrders(StreamId stream, const v1::HostOrders& orders) override;
   void EndHost(StreamId stream, const absl::Status& status) override;
+  void PhaseEnded(const char* phase, absl::Duration took) override;
+  void EpochCommitted(const std::string& cause, int moved) override;
   void SetDirectory(const std::vector<AttentionWorkerInfo>& workers) override;
   void SetCover(const ExpertCover& cover) override { cover_ = cover; }
 
   void FollowRouter();
   void KeepProcesses(v1::Role role);
+  void Plant(SimulatedWorker& worker, const v1::CoordinatorMessage& message);
   void ReportHost();
   void Obey(SimulatedWorker& worker, const v1::CoordinatorMessage& message);
   void LoseStream(SimulatedWorker& worker);
@@ -173,6 +192,8 @@ class SimulatedCluster final : public CoordinatorOutput {
   std::uint64_t newest_prepare_ = 0;
   int epochs_begun_ = 0;
   int retires_sent_ = 0;
+  std::map<std::string, int> causes_;
+  std::map<std::string, int> phases_;
 };
 
 }  // namespace sextant

@@ -58,15 +58,25 @@ class FakeRole final : public MemberRole {
       }
     }
   }
-  void FillHeartbeat(v1::Heartbeat& /*beat*/) override {
+  void FillHeartbeat(v1::Heartbeat& beat) override {
     std::unique_lock<std::mutex> lock(freeze_mutex_);
     thawed_.wait(lock, [this] { return !frozen_; });
+    for (const auto& [expert, rows] : load_) {
+      v1::ExpertLoad& told = *beat.add_expert_load();
+      told.set_expert(expert);
+      told.set_rows(rows);
+    }
   }
 
   void Freeze(bool frozen) {
     const std::lock_guard<std::mutex> lock(freeze_mutex_);
     frozen_ = frozen;
     thawed_.notify_all();
+  }
+  // With every heartbeat: rows by expert.
+  void SetLoad(std::map<int, std::int64_t> load) {
+    const std::lock_guard<std::mutex> lock(freeze_mutex_);
+    load_ = std::move(load);
   }
   std::set<int> held() {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -82,6 +92,7 @@ class FakeRole final : public MemberRole {
   std::mutex freeze_mutex_;
   std::condition_variable thawed_;
   bool frozen_ = false;
+  std::map<int, std::int64_t> load_;
 };
 
 struct FakeWorker {
@@ -106,7 +117,7 @@ class ControlPlaneTest : public ::testing::Test {
   void StartRouter(const std::string& listen) {
     CoordinatorConfig config;
     config.version = kTestVersion;
-    control_ = std::make_unique<ControlPlane>(config, FiveWait);
+    control_ = std::make_unique<ControlPlane>(config, FiveWait, &metrics_);
     control_->directory().Subscribe([this](const std::vector<AttentionWorkerInfo>& workers) {
       const std::lock_guard<std::mutex> lock(mutex_);
       directory_.clear();
@@ -184,6 +195,7 @@ class ControlPlaneTest : public ::testing::Test {
     ASSERT_TRUE(AwaitSteady(5));
   }
 
+  Metrics metrics_;
   std::unique_ptr<ControlPlane> control_;
   std::unique_ptr<RpcServer> server_;
   std::string target_;
@@ -375,12 +387,50 @@ TEST_F(ControlPlaneTest, AHostIsToldHowManyAreWanted) {
   EXPECT_TRUE(Await([](const auto& status) { return !status.has_host(); }));
 }
 
-TEST_F(ControlPlaneTest, WhatIsNotOfferedSaysSo) {
+TEST_F(ControlPlaneTest, RebalanceNeedsLoadAndThenTellsWhatItDoes) {
+  StartCluster();
   v1::ChangeProgress step;
-  grpc::ClientContext other;
-  const auto rebalance = admin_->Rebalance(&other, {});
-  EXPECT_FALSE(rebalance->Read(&step));
-  EXPECT_EQ(rebalance->Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  {
+    grpc::ClientContext context;
+    const auto stream = admin_->Rebalance(&context, {});
+    EXPECT_FALSE(stream->Read(&step));
+    EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  }
+  // Two experts of one worker get all rows.
+  std::map<int, std::int64_t> load;
+  for (const int expert : workers_["e0"].role->held()) {
+    if (load.size() < 2) load[expert] = 1000;
+  }
+  workers_["e0"].role->SetLoad(load);
+  ASSERT_TRUE(Await([](const v1::ClusterStatus& status) {
+    return std::count_if(status.expert_load().begin(), status.expert_load().end(),
+                         [](double rate) { return rate > 0; }) == 2;
+  }));
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+  const auto stream = admin_->Rebalance(&context, {});
+  std::vector<std::string> phases;
+  while (stream->Read(&step)) phases.push_back(step.phase());
+  EXPECT_TRUE(stream->Finish().ok());
+  ASSERT_FALSE(phases.empty());
+  EXPECT_EQ(phases.front(), "plan");
+  EXPECT_THAT(phases, Contains("prepare"));
+  EXPECT_TRUE(step.done());
+  EXPECT_EQ(step.experts_moved(), 1);  // one worker has room for one more
+  ExpectEveryExpertHeldOnce();
+}
+
+TEST_F(ControlPlaneTest, MetricsCountEpochsPhasesAndWorkers) {
+  StartCluster();
+  workers_.erase("e1");
+  ASSERT_TRUE(AwaitSteady(4));
+  const std::string text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("sextant_cluster_epochs_total{cause=\"start\"} 1"));
+  EXPECT_THAT(text, HasSubstr("sextant_cluster_epochs_total{cause=\"death\"} 1"));
+  EXPECT_THAT(text, HasSubstr("sextant_cluster_epoch_phase_seconds_count{phase=\"commit\"} 2"));
+  EXPECT_THAT(text, HasSubstr("sextant_cluster_workers{role=\"expert\",state=\"ready\"} 2"));
+  EXPECT_THAT(text, HasSubstr("sextant_cluster_experts_covered 8"));
+  EXPECT_THAT(text, HasSubstr("sextant_cluster_epoch 2"));
 }
 
 TEST_F(ControlPlaneTest, WatchShowsChangesAndGoesOnWithoutAny) {

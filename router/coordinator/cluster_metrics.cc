@@ -1,0 +1,53 @@
+#include "router/coordinator/cluster_metrics.h"
+
+namespace sextant {
+namespace {
+
+constexpr const char* kRoleNames[] = {"attention", "expert"};
+constexpr const char* kStates[] = {"joining", "ready", "silent", "leaving"};
+constexpr const char* kCauses[] = {"start", "join", "leave", "death", "scale", "rebalance"};
+constexpr const char* kPhases[] = {"prepare", "commit", "retire"};
+
+}  // namespace
+
+ClusterMetrics::ClusterMetrics(Metrics& metrics)
+    : metrics_(metrics),
+      epoch_(metrics.AddGauge(kClusterEpoch)),
+      covered_(metrics.AddGauge(kExpertsCovered)),
+      moved_(metrics.AddCounter(kExpertsMoved)) {
+  for (const char* role : kRoleNames) {
+    for (const char* state : kStates) {
+      workers_[{role, state}] =
+          &metrics.AddGauge(kClusterWorkers, {{"role", role}, {"state", state}});
+    }
+  }
+  // Those that never happen show as 0.
+  for (const char* cause : kCauses)
+    static_cast<void>(metrics.AddCounter(kEpochs, {{"cause", cause}}));
+  for (const char* phase : kPhases) {
+    static_cast<void>(metrics.AddHistogram(kEpochPhaseSeconds, {{"phase", phase}}));
+  }
+}
+
+void ClusterMetrics::PhaseEnded(const std::string& phase, absl::Duration took) {
+  metrics_.AddHistogram(kEpochPhaseSeconds, {{"phase", phase}})
+      .Observe(absl::ToDoubleSeconds(took));
+}
+
+void ClusterMetrics::EpochCommitted(const std::string& cause, int moved) {
+  metrics_.AddCounter(kEpochs, {{"cause", cause}}).Increment();
+  moved_.Increment(moved);
+}
+
+void ClusterMetrics::Show(const v1::ClusterStatus& status) {
+  epoch_.Set(static_cast<double>(status.epoch()));
+  covered_.Set(status.experts_covered());
+  std::map<std::pair<std::string, std::string>, int> counts;
+  for (const v1::WorkerStatus& worker : status.workers()) {
+    const char* role = worker.role() == v1::ROLE_EXPERT ? "expert" : "attention";
+    ++counts[{role, worker.state()}];
+  }
+  for (const auto& [key, gauge] : workers_) gauge->Set(counts[key]);
+}
+
+}  // namespace sextant

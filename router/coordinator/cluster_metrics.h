@@ -1,0 +1,34 @@
+// What the coordinator counts about the cluster, for the router's metrics page.
+//
+// Threads: the coordinator's alone.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "common/observability/metrics.h"
+#include "proto/sextant/v1/admin.pb.h"
+
+namespace sextant {
+
+class ClusterMetrics {
+ public:
+  // `metrics` outlives this.
+  explicit ClusterMetrics(Metrics& metrics);
+
+  void PhaseEnded(const std::string& phase, absl::Duration took);
+  void EpochCommitted(const std::string& cause, int moved);
+  // Sets the gauges.
+  void Show(const v1::ClusterStatus& status);
+
+ private:
+  Metrics& metrics_;
+  Gauge& epoch_;
+  Gauge& covered_;
+  Counter& moved_;
+  std::map<std::pair<std::string, std::string>, Gauge*> workers_;  // by role and state
+};
+
+}  // namespace sextant

@@ -1,0 +1,133 @@
+#include <algorithm>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/status.h"
+#include "router/coordinator/coordinator.h"
+
+namespace sextant {
+namespace {
+
+ExpertHolders FirstOf(const HolderLists& lists) {
+  ExpertHolders first;
+  for (const std::vector<std::string>& list : lists) first.push_back(list.front());
+  return first;
+}
+
+double Sum(const ExpertLoads& loads) { return std::accumulate(loads.begin(), loads.end(), 0.0); }
+
+}  // namespace
+
+bool Coordinator::CountLoad(const v1::Heartbeat& beat) {
+  const absl::Time now = clock_.Now();
+  const auto experts = static_cast<std::int32_t>(holders_.size());
+  for (const v1::ExpertLoad& load : beat.expert_load()) {
+    if (load.expert() < 0 || load.expert() >= experts || load.rows() < 0) return false;
+    load_.Add(static_cast<std::size_t>(load.expert()), load.rows(), now);
+  }
+  return true;
+}
+
+absl::StatusOr<v1::ChangeProgress> Coordinator::PlanRebalance() const {
+  if (epoch_ == 0 || HasOrphans() || Candidates().empty()) {
+    return absl::FailedPreconditionError(
+        "not every expert has a holder yet; rebalance when the cluster is steady");
+  }
+  const ExpertLoads loads = load_.Rates(clock_.Now());
+  if (Sum(loads) <= 0) {
+    return absl::FailedPreconditionError(
+        "no load has been observed yet; rebalance when requests have been served for a while");
+  }
+  const HolderLists previous = PreviousHolders();
+  const HolderLists planned = PlanHolders(Candidates(), previous, true);
+  const int moved = CountMoves(previous, planned);
+  v1::ChangeProgress plan;
+  plan.set_phase("plan");
+  plan.set_experts_moved(moved);
+  plan.set_bytes_moved(moved * config_.expert_bytes);
+  const ExpertHolders balanced = FirstOf(planned);
+  const ExpertHolders by_count = FirstOf(PlanHolders(Candidates(), previous, false));
+  plan.set_message(absl::StrFormat(
+      "%s to move; the busiest expert worker gets %.2f times the mean "
+      "load, and %.2f times afterwards",
+      MovedText(moved, plan.bytes_moved()), Imbalance(Candidates(), by_count, loads),
+      Imbalance(Candidates(), balanced, loads)));
+  return plan;
+}
+
+absl::StatusOr<v1::ChangeProgress> Coordinator::Rebalance(std::uint64_t& number) {
+  ASSIGN_OR_RETURN(v1::ChangeProgress plan, PlanRebalance());
+  StartRebalancing();
+  number = rebalance_.number;
+  // Nothing to move needs no epoch, unless one is due anyway.
+  if (plan.experts_moved() == 0 && !change_.has_value()) FinishRebalancing();
+  Advance();
+  return plan;
+}
+
+void Coordinator::StartRebalancing() {
+  const ExpertLoads loads = load_.Rates(clock_.Now());
+  const HolderLists previous = PreviousHolders();
+  rebalance_ = {.number = ++rebalances_,
+                .done = false,
+                .began = clock_.Now(),
+                .ended = absl::InfiniteFuture(),
+                .moved_before = moved_};
+  rebalance_.imbalance_before =
+      Imbalance(Candidates(), FirstOf(PlanHolders(Candidates(), previous, false)), loads);
+  rebalance_.imbalance_after =
+      Imbalance(Candidates(), FirstOf(PlanHolders(Candidates(), previous, true)), loads);
+  Note(absl::StrFormat("rebalancing: the busiest expert worker gets %.2f times the mean load",
+                       rebalance_.imbalance_before));
+}
+
+void Coordinator::FinishRebalancing() {
+  if (rebalance_.done) return;
+  rebalance_.done = true;
+  rebalance_.ended = clock_.Now();
+  rebalance_.moved = moved_ - rebalance_.moved_before;
+  uneven_since_ = absl::InfiniteFuture();
+}
+
+void Coordinator::ConsiderRebalancing(absl::Time now) {
+  if (!config_.auto_rebalance) return;
+  const bool calm = epoch_ != 0 && !change_.has_value() && rebalance_.done && !HasOrphans() &&
+                    !HasHoldersThatLeave() && !HasNewcomers();
+  const ExpertLoads loads = load_.Rates(now);
+  if (!calm || Sum(loads) < config_.least_rows ||
+      Imbalance(Candidates(), FirstOf(holders_), loads) < config_.uneven_above) {
+    uneven_since_ = absl::InfiniteFuture();
+    return;
+  }
+  uneven_since_ = std::min(uneven_since_, now);
+  if (now - uneven_since_ < config_.uneven_for || now - committed_at_ < config_.rebalance_pause) {
+    return;
+  }
+  const double before = Imbalance(Candidates(), FirstOf(holders_), loads);
+  const HolderLists planned = PlanHolders(Candidates(), PreviousHolders(), true);
+  const double after = Imbalance(Candidates(), FirstOf(planned), loads);
+  if (after - 1 > (before - 1) / 2) {
+    // One expert is the hot one, say; asking again soon would find the same.
+    uneven_since_ = absl::InfiniteFuture();
+    return;
+  }
+  StartRebalancing();
+}
+
+void Coordinator::FillLoad(v1::ClusterStatus& status) const {
+  for (const double rate : load_.Rates(clock_.Now())) status.add_expert_load(rate);
+  if (rebalance_.number == 0) return;
+  v1::RebalanceStatus& shown = *status.mutable_rebalance();
+  shown.set_number(rebalance_.number);
+  shown.set_done(rebalance_.done);
+  const std::int64_t moved = rebalance_.done ? rebalance_.moved : moved_ - rebalance_.moved_before;
+  shown.set_experts_moved(moved);
+  shown.set_bytes_moved(moved * config_.expert_bytes);
+  shown.set_imbalance_before(rebalance_.imbalance_before);
+  shown.set_imbalance_after(rebalance_.imbalance_after);
+  shown.set_seconds(
+      absl::ToDoubleSeconds(std::min(rebalance_.ended, clock_.Now()) - rebalance_.began));
+}
+
+}  // namespace sextant

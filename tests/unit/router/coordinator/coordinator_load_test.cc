@@ -1,0 +1,211 @@
+// What the coordinator does by observed load: rebalancing, asked for and by itself, and copies.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/message_of.h"
+#include "tests/unit/router/coordinator/simulated_cluster.h"
+
+namespace sextant {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class CoordinatorLoadTest : public ::testing::Test {
+ protected:
+  explicit CoordinatorLoadTest(CoordinatorConfig config = {}) : cluster_(std::move(config)) {}
+  ~CoordinatorLoadTest() override { EXPECT_THAT(cluster_.violations(), IsEmpty()); }
+
+  // e0 holds 0 to 3 and e1 holds 4 to 7.
+  void StartCluster() {
+    cluster_.AddExpert("e0");
+    cluster_.AddExpert("e1");
+    cluster_.AddAttention("a0");
+    cluster_.Run(absl::Seconds(1));
+    ASSERT_EQ(cluster_.Status().phase(), "steady");
+  }
+  // For so long the experts get so many rows in every twentieth of a second, wherever they are.
+  void Load(const std::map<int, std::int64_t>& rows, absl::Duration duration) {
+    const absl::Time end = cluster_.clock.Now() + duration;
+    while (cluster_.clock.Now() < end) {
+      const v1::ClusterStatus status = cluster_.Status();
+      for (const v1::WorkerStatus& shown : status.workers()) {
+        for (const std::int32_t expert : shown.experts()) {
+          if (!rows.contains(expert)) continue;
+          cluster_.worker(shown.worker_id()).load[expert] += rows.at(expert);
+        }
+      }
+      cluster_.Run(absl::Milliseconds(50));
+    }
+  }
+  std::vector<int> Placed(const std::string& id) {
+    const v1::ClusterStatus status = cluster_.Status();
+    for (const v1::WorkerStatus& worker : status.workers()) {
+      if (worker.worker_id() == id) return {worker.experts().begin(), worker.experts().end()};
+    }
+    return {};
+  }
+
+  SimulatedCluster cluster_;
+  std::uint64_t number_ = 0;
+};
+
+TEST_F(CoordinatorLoadTest, LoadIsSeenAsRowsPerSecond) {
+  StartCluster();
+  Load({{2, 10}, {5, 30}}, absl::Seconds(5));
+  EXPECT_NEAR(cluster_.Status().expert_load(5), 600, 60);  // soon
+  Load({{2, 10}, {5, 30}}, absl::Minutes(5));
+  const v1::ClusterStatus status = cluster_.Status();
+  ASSERT_THAT(status.expert_load(), SizeIs(8));
+  EXPECT_NEAR(status.expert_load(2), 200, 5);
+  EXPECT_NEAR(status.expert_load(5), 600, 15);
+  EXPECT_EQ(status.expert_load(0), 0);
+  cluster_.Run(absl::Seconds(30));  // half of it is forgotten
+  EXPECT_NEAR(cluster_.Status().expert_load(5), 300, 20);
+}
+
+TEST_F(CoordinatorLoadTest, LoadOfAnExpertThatIsNoneEndsTheStream) {
+  StartCluster();
+  cluster_.worker("e0").load[8] = 1;
+  cluster_.Run(absl::Milliseconds(300));
+  const v1::ClusterStatus status = cluster_.Status();
+  EXPECT_THAT(status.events(), Contains(HasSubstr("e0 is gone: load of an expert that is none")));
+}
+
+TEST_F(CoordinatorLoadTest, RebalancingPartsHotExpertsInOneEpoch) {
+  StartCluster();
+  Load({{0, 10}, {1, 10}, {4, 1}, {5, 1}}, absl::Seconds(10));
+  EXPECT_EQ(cluster_.Status().epoch(), 1U);  // not by itself
+  const auto dry = cluster_.coordinator().PlanRebalance();
+  ASSERT_TRUE(dry.ok()) << dry.status();
+  EXPECT_EQ(dry->experts_moved(), 2);
+  const auto plan = cluster_.coordinator().Rebalance(number_);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  cluster_.Run(absl::Milliseconds(100));
+  const v1::ClusterStatus status = cluster_.Status();
+  EXPECT_EQ(status.epoch(), 2U);
+  EXPECT_EQ(status.change().cause(), "rebalance");
+  EXPECT_TRUE(status.rebalance().done());
+  EXPECT_EQ(status.rebalance().experts_moved(), 2);
+  EXPECT_GT(status.rebalance().imbalance_before(), 1.8);
+  EXPECT_LT(status.rebalance().imbalance_after(), 1.1);
+  const auto e0 = Placed("e0");
+  EXPECT_NE(std::count(e0.begin(), e0.end(), 0), std::count(e0.begin(), e0.end(), 1));
+  cluster_.CheckSteady();
+}
+
+TEST_F(CoordinatorLoadTest, EvenLoadNeedsNoEpoch) {
+  StartCluster();
+  Load({{0, 5}, {4, 5}}, absl::Seconds(2));
+  ASSERT_TRUE(cluster_.coordinator().Rebalance(number_).ok());
+  EXPECT_TRUE(cluster_.Status().rebalance().done());
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_EQ(cluster_.Status().epoch(), 1U);
+}
+
+TEST_F(CoordinatorLoadTest, WithoutLoadOrEpochItIsRefused) {
+  EXPECT_EQ(cluster_.coordinator().Rebalance(number_).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  StartCluster();
+  EXPECT_THAT(MessageOf(cluster_.coordinator().PlanRebalance()),
+              HasSubstr("no load has been observed yet"));
+}
+
+TEST_F(CoordinatorLoadTest, ADeathMeanwhileDoesNotLoseIt) {
+  StartCluster();
+  cluster_.AddExpert("e2");
+  cluster_.Run(absl::Seconds(1));
+  Load({{0, 10}, {1, 10}}, absl::Seconds(5));
+  ASSERT_TRUE(cluster_.coordinator().Rebalance(number_).ok());
+  cluster_.Kill(cluster_.worker("e1"));
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_TRUE(cluster_.Status().rebalance().done());
+  cluster_.CheckSteady();
+}
+
+class CoordinatorAutoTest : public CoordinatorLoadTest {
+ protected:
+  CoordinatorAutoTest() : CoordinatorLoadTest({.auto_rebalance = true}) {}
+};
+
+TEST_F(CoordinatorAutoTest, LastingUnevenLoadIsEvenedOutOnce) {
+  StartCluster();
+  const std::map<int, std::int64_t> uneven = {{0, 10}, {1, 10}, {4, 1}, {5, 1}};
+  Load(uneven, absl::Seconds(100));
+  EXPECT_EQ(cluster_.Status().epoch(), 1U);  // too soon after the first epoch
+  Load(uneven, absl::Seconds(60));
+  EXPECT_EQ(cluster_.Status().epoch(), 2U);
+  EXPECT_EQ(cluster_.Status().change().cause(), "rebalance");
+  Load(uneven, absl::Minutes(5));
+  EXPECT_EQ(cluster_.Status().epoch(), 2U);
+}
+
+TEST_F(CoordinatorAutoTest, ABurstIsNoReason) {
+  StartCluster();
+  for (int i = 0; i < 5; ++i) {
+    Load({{0, 100}, {1, 100}}, absl::Seconds(10));
+    Load({{0, 100}, {1, 100}, {4, 400}, {5, 400}}, absl::Seconds(20));
+    Load({{0, 100}, {1, 100}, {4, 100}, {5, 100}}, absl::Seconds(60));
+  }
+  EXPECT_EQ(cluster_.Status().epoch(), 1U);
+}
+
+TEST_F(CoordinatorAutoTest, OneHotExpertIsNoReason) {
+  StartCluster();
+  Load({{0, 100}, {4, 1}}, absl::Minutes(5));
+  EXPECT_EQ(cluster_.Status().epoch(), 1U);
+}
+
+TEST_F(CoordinatorAutoTest, LittleLoadIsNoReason) {
+  StartCluster();
+  Load({{0, 1}, {1, 1}}, absl::Minutes(5));
+  EXPECT_EQ(cluster_.Status().epoch(), 1U);
+}
+
+class CoordinatorReplicaTest : public CoordinatorLoadTest {
+ protected:
+  CoordinatorReplicaTest() : CoordinatorLoadTest({.replicas = 2}) {}
+};
+
+TEST_F(CoordinatorReplicaTest, HotExpertsGetASecondHolder) {
+  StartCluster();
+  EXPECT_EQ(Placed("e0").size() + Placed("e1").size(), 10U);
+  Load({{6, 10}, {7, 10}}, absl::Seconds(5));
+  ASSERT_TRUE(cluster_.coordinator().Rebalance(number_).ok());
+  cluster_.Run(absl::Milliseconds(200));
+  for (const int hot : {6, 7}) {
+    EXPECT_THAT(Placed("e0"), Contains(hot));
+    EXPECT_THAT(Placed("e1"), Contains(hot));
+  }
+  cluster_.CheckSteady();
+}
+
+TEST_F(CoordinatorReplicaTest, ACopyTakesThePlaceOfADeadHolderAndNobodyElseMoves) {
+  StartCluster();
+  cluster_.AddExpert("e2");
+  cluster_.Run(absl::Seconds(1));
+  cluster_.Kill(cluster_.worker("e0"));
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_EQ(cluster_.Status().experts_covered(), 8);
+  EXPECT_EQ(Placed("e1").size() + Placed("e2").size(), 10U);
+  cluster_.CheckSteady();
+}
+
+TEST_F(CoordinatorReplicaTest, CopiesSurviveARestartOfTheRouter) {
+  StartCluster();
+  const auto e0 = Placed("e0");
+  const auto e1 = Placed("e1");
+  cluster_.RestartRouter();
+  cluster_.Run(absl::Seconds(2));
+  EXPECT_EQ(Placed("e0"), e0);
+  EXPECT_EQ(Placed("e1"), e1);
+  cluster_.CheckSteady();
+}
+
+}  // namespace
+}  // namespace sextant
