@@ -22,9 +22,11 @@ void AddDrainCommand(CLI::App& app, int& exit_code);
 void AddGenerateCommand(CLI::App& app, int& exit_code);
 void AddLogitsCommand(CLI::App& app, int& exit_code);
 void AddMakeCheckpointCommand(CLI::App& app, int& exit_code);
+void AddRebalanceCommand(CLI::App& app, int& exit_code);
 void AddScaleCommand(CLI::App& app, int& exit_code);
 void AddStatusCommand(CLI::App& app, int& exit_code);
 void AddTokenizeCommand(CLI::App& app, int& exit_code);
+void AddTopCommand(CLI::App& app, int& exit_code);
 void AddUpCommand(CLI::App& app, int& exit_code);
 
 // 0 when `status` is OK; otherwise prints that one line and gives 1. An empty command is `sextant`

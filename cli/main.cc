@@ -29,9 +29,11 @@ int main(int argc, char** argv) {
   sextant::cli::AddGenerateCommand(app, exit_code);
   sextant::cli::AddLogitsCommand(app, exit_code);
   sextant::cli::AddMakeCheckpointCommand(app, exit_code);
+  sextant::cli::AddRebalanceCommand(app, exit_code);
   sextant::cli::AddScaleCommand(app, exit_code);
   sextant::cli::AddStatusCommand(app, exit_code);
   sextant::cli::AddTokenizeCommand(app, exit_code);
+  sextant::cli::AddTopCommand(app, exit_code);
   sextant::cli::AddUpCommand(app, exit_code);
   try {
     app.parse(argc, argv);

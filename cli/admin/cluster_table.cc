@@ -106,6 +106,20 @@ std::string ClusterJson(const v1::ClusterStatus& status) {
          {"pid", worker.pid()},
          {"admin_target", worker.admin_target()}});
   }
+  nlohmann::ordered_json scales = nlohmann::ordered_json::array();
+  for (const v1::ScaleStatus& scale : status.scales()) {
+    scales.push_back({{"number", scale.number()},
+                      {"role", RoleName(scale.role())},
+                      {"count", scale.count()},
+                      {"ready", scale.ready()},
+                      {"present", scale.present()},
+                      {"done", scale.done()},
+                      {"experts_moved", scale.experts_moved()},
+                      {"bytes_moved", scale.bytes_moved()},
+                      {"seconds", scale.seconds()}});
+  }
+  const v1::EpochStatus& change = status.change();
+  const v1::RebalanceStatus& rebalance = status.rebalance();
   const nlohmann::ordered_json document = {
       {"version", status.version()},
       {"model",
@@ -123,6 +137,33 @@ std::string ClusterJson(const v1::ClusterStatus& status) {
         {"capacity", status.queue().capacity()},
         {"running", status.queue().running()}}},
       {"uptime_seconds", status.uptime_seconds()},
+      {"change",
+       {{"epoch", change.epoch()},
+        {"cause", change.cause()},
+        {"phase", change.phase()},
+        {"answered", change.answered()},
+        {"participants", change.participants()},
+        {"experts_moved", change.experts_moved()},
+        {"bytes_moved", change.bytes_moved()},
+        {"prepare_seconds", change.prepare_seconds()},
+        {"commit_seconds", change.commit_seconds()},
+        {"retire_seconds", change.retire_seconds()}}},
+      {"scales", scales},
+      {"rebalance",
+       {{"number", rebalance.number()},
+        {"done", rebalance.done()},
+        {"experts_moved", rebalance.experts_moved()},
+        {"bytes_moved", rebalance.bytes_moved()},
+        {"imbalance_before", rebalance.imbalance_before()},
+        {"imbalance_after", rebalance.imbalance_after()},
+        {"seconds", rebalance.seconds()}}},
+      {"host",
+       {{"name", status.host().name()},
+        {"attention_workers", status.host().attention_workers()},
+        {"expert_workers", status.host().expert_workers()},
+        {"problem", status.host().problem()}}},
+      {"expert_load",
+       std::vector<double>(status.expert_load().begin(), status.expert_load().end())},
       {"workers", workers},
       {"events", std::vector<std::string>(status.events().begin(), status.events().end())}};
   // What a worker says of itself may be no UTF-8.

@@ -1,0 +1,76 @@
+#include "cli/admin/top_view.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+
+namespace sextant::cli {
+namespace {
+
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+v1::ClusterStatus Cluster() {
+  v1::ClusterStatus status;
+  status.set_phase("waiting for workers");
+  status.set_epoch(3);
+  status.set_experts_covered(8);
+  status.mutable_model()->set_num_experts(8);
+  status.mutable_queue()->set_queued(5);
+  status.mutable_queue()->set_capacity(256);
+  v1::WorkerStatus& attention = *status.add_workers();
+  attention.set_role(v1::ROLE_ATTENTION);
+  attention.set_worker_id("attention-1");
+  attention.set_cache_blocks(200);
+  attention.set_free_blocks(150);
+  attention.set_running(3);
+  attention.set_tokens_per_second(41.25);
+  v1::WorkerStatus& expert = *status.add_workers();
+  expert.set_role(v1::ROLE_EXPERT);
+  expert.set_worker_id("expert-1");
+  for (const int held : {1, 2, 7}) expert.add_experts(held);
+  for (const double load : {50.0, 100.0, 50.0, 0.0, 0.0, 0.0, 0.0, 0.0}) {
+    status.add_expert_load(load);
+  }
+  for (int i = 0; i < 32; ++i) status.add_events(absl::StrCat("event ", i));
+  return status;
+}
+
+TEST(TopViewTest, HeatShowsWhatIsHeldByItsLoad) {
+  EXPECT_EQ(HeatRow(Cluster().workers(1), Cluster(), 64), " @+    .");
+}
+
+TEST(TopViewTest, NeighboursShareACellWhereTheScreenIsNarrow) {
+  EXPECT_EQ(HeatRow(Cluster().workers(1), Cluster(), 4), "@+ .");
+}
+
+TEST(TopViewTest, HeatOfNoExpertsIsEmpty) { EXPECT_EQ(HeatRow({}, v1::ClusterStatus(), 64), ""); }
+
+TEST(TopViewTest, TheScreenHasEverythingAndFits) {
+  const std::vector<std::string> lines = TopScreen(Cluster(), {.columns = 100, .rows = 24});
+  EXPECT_THAT(lines, SizeIs(::testing::Le(24)));
+  for (const std::string& line : lines) EXPECT_LE(line.size(), 100U) << line;
+  EXPECT_THAT(lines, Contains(HasSubstr("tokens/s 41.2  sequences 3 running")));
+  EXPECT_THAT(lines, Contains(HasSubstr("[#####               ] 25%")));
+  EXPECT_THAT(lines, Contains(HasSubstr(" 150 ")));  // rows per second of the expert worker
+  EXPECT_EQ(lines.back(), "event 31");
+}
+
+TEST(TopViewTest, ASmallScreenIsCutOff) {
+  const std::vector<std::string> lines = TopScreen(Cluster(), {.columns = 20, .rows = 3});
+  EXPECT_THAT(lines, SizeIs(3));
+  EXPECT_THAT(lines, Each(SizeIs(::testing::Le(20))));
+}
+
+TEST(TopViewTest, ALineIsForPrograms) {
+  EXPECT_EQ(
+      TopLine(Cluster()),
+      "epoch=3 phase=waiting-for-workers tokens/s=41.2 running=3 waiting=0 queued=5 cache=25% "
+      "attention=1 expert=1 covered=8/8");
+}
+
+}  // namespace
+}  // namespace sextant::cli
