@@ -2,7 +2,6 @@
 // scaled meanwhile. No stream may fail, and each must get the bytes of an undisturbed run.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -28,12 +27,12 @@ namespace {
 constexpr absl::Duration kAftermath = absl::Seconds(2);
 constexpr absl::Duration kWorthShowing = absl::Milliseconds(700);  // with --events
 constexpr absl::Duration kLongestRecovery = absl::Seconds(60);
+constexpr absl::Duration kLook = absl::Milliseconds(100);  // between two looks at the events
 constexpr absl::Duration kStarveStopped = absl::Milliseconds(150);
 constexpr absl::Duration kStarveRunning = absl::Milliseconds(30);
 
 struct Flags {
   std::string model;
-  std::string programs = SEXTANT_PROGRAMS;
   std::uint64_t seed = 0;
   double seconds = 60;
   double interval = 2;
@@ -44,13 +43,11 @@ struct Flags {
   std::vector<int> scale = {1, 8, 3, 4};
   double worst_stall = 0;
   double router_limit = 0;
-  std::string log_level = "error";
   bool events = false;
 };
 
 void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--model", flags.model, "The model's folder")->required();
-  app.add_option("--programs", flags.programs, "Folder of the programs")->capture_default_str();
   app.add_option("--seed", flags.seed, "Of the disturbances; the same one repeats them [random]");
   app.add_option("--seconds", flags.seconds, "How long")->capture_default_str();
   app.add_option("--interval", flags.interval, "Seconds between two faults")
@@ -72,7 +69,6 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--router-limit", flags.router_limit,
                  "Seconds within which a restarted router serves again; 0: any [0]");
   app.add_flag("--events", flags.events, "Print the router's events and every long gap as well");
-  app.add_option("--log-level", flags.log_level, "Of the processes")->capture_default_str();
 }
 
 std::string ClockTime(absl::Time time) {
@@ -95,7 +91,7 @@ class Timeline {
       const absl::Duration due = next == actions_.end() ? until : std::min(until, next->first);
       const absl::Duration wait = begin + due - absl::Now();
       if (wait > absl::ZeroDuration()) {
-        cluster_.Serve(std::min(wait, absl::Milliseconds(100)));
+        absl::SleepFor(std::min(wait, kLook));
         lines_.Add(cluster_.Status());
       } else if (next != actions_.end()) {
         if (!next->second.name.empty()) {
@@ -124,10 +120,11 @@ class Timeline {
     std::function<void()> act = {};
   };
 
-  void Later(absl::Duration at, const Disturbance& whom, int signal) {
-    actions_.emplace(at, Action{.act = [this, whom, signal] {
-                       cluster_.Signal(whom.worker, whom.slot, signal);
-                     }});
+  using Deed = void (DisturbedCluster::*)(WorkerKind worker, int slot);
+
+  void Later(absl::Duration at, const Disturbance& whom, Deed deed) {
+    actions_.emplace(
+        at, Action{.act = [this, whom, deed] { (cluster_.*deed)(whom.worker, whom.slot); }});
   }
 
   void Add(const Disturbance& d) {
@@ -144,17 +141,20 @@ class Timeline {
       absl::StrAppend(&action.text, ", for ", absl::FormatDuration(d.lasting),
                       d.killed_after ? ", then killed" : "");
     }
-    action.act = [this, d, kill] { cluster_.Signal(d.worker, d.slot, kill ? SIGKILL : SIGSTOP); };
+    action.act = [this, d, kill] {
+      kill ? cluster_.Kill(d.worker, d.slot) : cluster_.Stop(d.worker, d.slot);
+    };
     actions_.emplace(d.at, std::move(action));
     if (kill) return;
     if (d.kind == DisturbanceKind::kStarve) {
       for (absl::Duration at = d.at + kStarveStopped; at < d.at + d.lasting;
            at += kStarveStopped + kStarveRunning) {
-        Later(at, d, SIGCONT);
-        Later(at + kStarveRunning, d, SIGSTOP);
+        Later(at, d, &DisturbedCluster::LetRun);
+        Later(at + kStarveRunning, d, &DisturbedCluster::Stop);
       }
     }
-    Later(d.at + d.lasting, d, d.killed_after ? SIGKILL : SIGCONT);
+    Later(d.at + d.lasting, d,
+          d.killed_after ? &DisturbedCluster::KillStopped : &DisturbedCluster::Continue);
   }
 
   DisturbedCluster& cluster_;
@@ -179,7 +179,7 @@ absl::StatusOr<absl::Duration> RestartRouter(DisturbedCluster& cluster,
                                              const GotAnswer& wanted) {
   ASSIGN_OR_RETURN(const v1::ClusterStatus before, cluster.Status());
   const absl::Time killed = absl::Now();
-  cluster.RestartRouter();
+  cluster.KillRouter();
   absl::Duration took;
   while (true) {
     const absl::StatusOr<std::vector<GotAnswer>> got = AskCluster(cluster.target(), {request});
@@ -187,7 +187,7 @@ absl::StatusOr<absl::Duration> RestartRouter(DisturbedCluster& cluster,
     if (got.ok() && got->front() != wanted) return absl::InternalError("other bytes than before");
     if (got.ok()) break;
     if (took > kLongestRecovery) return got.status();
-    cluster.Serve(absl::Milliseconds(5));
+    absl::SleepFor(absl::Milliseconds(5));
   }
   RETURN_IF_ERROR(cluster.WaitUntilWhole(kLongestRecovery));
   ASSIGN_OR_RETURN(const v1::ClusterStatus after, cluster.Status());
@@ -201,12 +201,10 @@ absl::StatusOr<absl::Duration> RestartRouter(DisturbedCluster& cluster,
 absl::Status Run(const Flags& flags) {
   const std::vector<v1::GenerateRequest> requests = MakeRequests(24, 250, flags.max_tokens);
   ASSIGN_OR_RETURN(const std::vector<GotAnswer> wanted, AskOneProcess(flags.model, requests));
-  ASSIGN_OR_RETURN(const std::unique_ptr<DisturbedCluster> cluster,
-                   DisturbedCluster::Start({.programs = flags.programs,
-                                            .model = flags.model,
-                                            .attention = flags.attention,
-                                            .experts = flags.experts,
-                                            .log_level = flags.log_level}));
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<DisturbedCluster> cluster,
+      DisturbedCluster::Start(
+          {.model = flags.model, .attention = flags.attention, .experts = flags.experts}));
   const absl::Duration duration = absl::Seconds(flags.seconds);
   Timeline timeline(*cluster, PlanDisturbances({.seed = flags.seed,
                                                 .duration = duration,
@@ -219,7 +217,8 @@ absl::Status Run(const Flags& flags) {
                           .wanted = wanted,
                           .streams = flags.streams});
   streams.Start();
-  timeline.Run(duration, [&] { return streams.failures() == 0 && cluster->crashes().empty(); });
+  timeline.Run(duration, [&] { return streams.failures() == 0; });
+  const std::vector<std::string> scale_failures = cluster->ScaleFailures();
   const absl::Status whole = cluster->WaitUntilWhole(kLongestRecovery);
   timeline.lines().Add(cluster->Status());
   streams.Stop();
@@ -239,7 +238,11 @@ absl::Status Run(const Flags& flags) {
   }
   std::string failures;
   for (const std::string& failure : results.failures) absl::StrAppend(&failures, failure, "\n");
-  for (const std::string& crash : cluster->crashes()) absl::StrAppend(&failures, crash, "\n");
+  for (const std::string& failure : scale_failures) absl::StrAppend(&failures, failure, "\n");
+  if (timeline.lines().broken_streams() > cluster->killed()) {
+    absl::StrAppend(&failures, timeline.lines().broken_streams(), " workers vanished; only ",
+                    cluster->killed(), " were killed\n");
+  }
   if (!failures.empty()) return absl::InternalError(failures);
   if (!whole.ok()) return AddContext(whole, "the cluster did not become whole again");
   for (const auto& [name, kind] : stalls) {

@@ -20,14 +20,18 @@ void EventLines::Add(const absl::StatusOr<v1::ClusterStatus>& status) {
   lines_.insert(lines_.end(), first, events.end());
 }
 
+int EventLines::broken_streams() const {
+  return static_cast<int>(std::count_if(lines_.begin(), lines_.end(), [](const std::string& line) {
+    return absl::StrContains(line, "its stream broke");
+  }));
+}
+
 std::string EventLines::Summary() const {
   constexpr absl::string_view kAfter = "committed by all after ";
-  int broken = 0;
   int silent = 0;
   int given_up = 0;
   std::vector<absl::Duration> epochs;
   for (const std::string& line : lines_) {
-    broken += absl::StrContains(line, "its stream broke") ? 1 : 0;
     silent += absl::StrContains(line, "no heartbeat") ? 1 : 0;
     given_up += absl::StrContains(line, "given up") ? 1 : 0;
     const std::size_t at = line.find(kAfter.data(), 0, kAfter.size());
@@ -39,7 +43,7 @@ std::string EventLines::Summary() const {
   std::sort(epochs.begin(), epochs.end());
   std::string text = absl::StrFormat(
       "deaths seen: %d by a broken stream, %d by silence; epochs: %d committed, %d given up",
-      broken, silent, epochs.size(), given_up);
+      broken_streams(), silent, epochs.size(), given_up);
   if (!epochs.empty()) {
     absl::StrAppendFormat(&text, "; from prepare to committed by all: median %s, longest %s",
                           absl::FormatDuration(epochs[epochs.size() / 2]),
