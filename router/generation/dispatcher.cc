@@ -286,10 +286,18 @@ void Dispatcher::Restart(Request& request, std::int32_t index, absl::Time not_be
   restarts_.emplace(RestartKey{-prepared.priority, prepared.call.handle, index}, not_before);
 }
 
+absl::Time Dispatcher::MoveTime(const AttentionWorker& worker) const {
+  return std::max(worker.unlisted_at, ready_since_) + kMovePatience;
+}
+
 void Dispatcher::MoveFromUnlisted() {
-  if (workers_.ready_count() == 0) return;
+  if (workers_.ready_count() == 0) {
+    ready_since_ = absl::InfiniteFuture();
+    return;
+  }
+  ready_since_ = std::min(ready_since_, now_);
   for (auto& [id, worker] : workers_.workers()) {
-    if (worker.listed || now_ < worker.unlisted_at + kMovePatience) continue;
+    if (worker.listed || now_ < MoveTime(worker)) continue;
     const std::set<SequenceNumber> sequences = worker.sequences;
     for (const SequenceNumber sequence : sequences) {
       const Place place = sequences_.at(sequence);
@@ -466,7 +474,7 @@ absl::Time Dispatcher::NextMove() const {
   absl::Time next = absl::InfiniteFuture();
   if (workers_.ready_count() == 0) return next;
   for (const auto& [id, worker] : workers_.workers()) {
-    if (!worker.listed) next = std::min(next, worker.unlisted_at + kMovePatience);
+    if (!worker.listed) next = std::min(next, MoveTime(worker));
   }
   return next;
 }

@@ -120,6 +120,8 @@ class Dispatcher {
   // Takes the sequence off its worker, which is told if it is still to be reached.
   void Detach(AnswerState& answer, bool tell_worker);
   void Restart(Request& request, std::int32_t index, absl::Time not_before);
+  // When the sequences of a worker that is not listed go to others.
+  [[nodiscard]] absl::Time MoveTime(const AttentionWorker& worker) const;
   void MoveFromUnlisted();
   [[nodiscard]] absl::Time NextMove() const;
   void End(Request& request, absl::Status status);
@@ -136,6 +138,7 @@ class Dispatcher {
   const Clock& clock_;
   WorkerTable workers_;
   ExpertCover cover_;
+  absl::Time ready_since_ = absl::InfiniteFuture();  // some worker has been
   AdmissionQueue queue_;
   absl::Time now_;  // of the call that is under way
   bool admitting_ = true;

@@ -430,6 +430,26 @@ TEST_F(DispatcherTest, AWorkerThatIsBackInAMomentKeepsItsSequences) {
   EXPECT_TRUE(Stream(other).starts.empty());
 }
 
+TEST_F(DispatcherTest, WhenAllAreBackOneAfterAnotherEveryWorkerKeepsItsSequences) {
+  Ready({Worker("a"), Worker("b")});
+  Submit({});
+  Submit({});
+  ASSERT_EQ(Stream("a").starts.size(), 1U);
+  ASSERT_EQ(Stream("b").starts.size(), 1U);
+  List({});
+  Advance(absl::Seconds(5));
+  List({Worker("a")});
+  Advance(absl::Milliseconds(99));
+  EXPECT_EQ(Stream("a").starts.size(), 1U);
+  List({Worker("a"), Worker("b")});
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(Stream("a").starts.size(), 1U);
+  List({});
+  List({Worker("a")});
+  Advance(absl::Milliseconds(100));
+  EXPECT_EQ(Stream("a").starts.size(), 2U);
+}
+
 TEST_F(DispatcherTest, AFailureThatIsNotTheRequestsFaultIsTriedElsewhereAndThenAgain) {
   Ready({Worker("a"), Worker("b")});
   const auto sink = Submit({});
