@@ -27,6 +27,7 @@ namespace {
 constexpr absl::Duration kAftermath = absl::Seconds(2);
 constexpr absl::Duration kWorthShowing = absl::Milliseconds(700);  // with --events
 constexpr absl::Duration kLongestRecovery = absl::Seconds(60);
+constexpr int kShortAnswer = 16;                           // tokens
 constexpr absl::Duration kLook = absl::Milliseconds(100);  // between two looks at the events
 constexpr absl::Duration kStarveStopped = absl::Milliseconds(150);
 constexpr absl::Duration kStarveRunning = absl::Milliseconds(30);
@@ -62,7 +63,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--experts", flags.experts, "Expert workers at the beginning")
       ->capture_default_str()
       ->check(CLI::Range(1, 16));
-  app.add_option("--max-tokens", flags.max_tokens, "Tokens of one answer")->capture_default_str();
+  app.add_option("--max-tokens", flags.max_tokens, "Tokens of one answer")
+      ->capture_default_str()
+      ->check(CLI::Range(kShortAnswer, 1000));
   app.add_option("--scale", flags.scale, "Expert workers later on")->capture_default_str();
   app.add_option("--worst-stall", flags.worst_stall,
                  "Seconds that no stream may stand still after a fault; 0: any [0]");
@@ -173,10 +176,14 @@ std::map<std::string, std::vector<int>> HoldersOf(const v1::ClusterStatus& statu
   return holders;
 }
 
-// From the router's death to the end of a short answer by the next one.
-absl::StatusOr<absl::Duration> RestartRouter(DisturbedCluster& cluster,
-                                             const v1::GenerateRequest& request,
-                                             const GotAnswer& wanted) {
+// From the router's death to the end of a short answer by the next one, which is the beginning of
+// `whole`.
+absl::StatusOr<absl::Duration> RestartRouter(DisturbedCluster& cluster, v1::GenerateRequest request,
+                                             const GotAnswer& whole) {
+  request.mutable_params()->set_max_tokens(kShortAnswer);
+  const GotAnswer wanted = {
+      .ids = {whole.ids.begin(), whole.ids.begin() + kShortAnswer},
+      .logprobs = {whole.logprobs.begin(), whole.logprobs.begin() + kShortAnswer}};
   ASSIGN_OR_RETURN(const v1::ClusterStatus before, cluster.Status());
   const absl::Time killed = absl::Now();
   cluster.KillRouter();
@@ -252,13 +259,12 @@ absl::Status Run(const Flags& flags) {
     }
   }
 
-  ASSIGN_OR_RETURN(
-      const absl::Duration router,
-      RestartRouter(*cluster, MakeRequests(1, 250, flags.max_tokens).front(), wanted.front()));
+  ASSIGN_OR_RETURN(const absl::Duration router,
+                   RestartRouter(*cluster, requests.front(), wanted.front()));
   std::printf(
       "router killed and started again: answered %d tokens after %.0f ms; every worker kept "
       "its experts\n",
-      flags.max_tokens, absl::ToDoubleMilliseconds(router));
+      kShortAnswer, absl::ToDoubleMilliseconds(router));
   if (flags.router_limit > 0 && router > absl::Seconds(flags.router_limit)) {
     return absl::DeadlineExceededError("that is later than --router-limit");
   }
