@@ -222,8 +222,12 @@ void Coordinator::Remove(const std::string& worker_id, const absl::Status& statu
 void Coordinator::Bury(const std::string& worker_id, const std::string& how) {
   const std::string id = worker_id;
   if (IsHolding(holders_, id)) ++holders_lost_;
+  const Worker& worker = workers_.at(id);
+  const v1::Role role = worker.role();
+  const bool expected = worker.leaving;
   workers_.erase(id);
   Note(absl::StrCat(id, " is gone: ", how));
+  if (!expected) MakeGood(role);
   if (!change_.has_value()) return;
   change_->participants.erase(id);
   change_->pending.erase(id);

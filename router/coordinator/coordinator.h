@@ -154,6 +154,7 @@ class Coordinator {
   [[nodiscard]] bool IsShort(v1::Role role) const;
   void SendSurplusAway();
   void SetHostWanted(v1::Role role, int count);
+  void MakeGood(v1::Role role);
   void SendOrdersIfNew();
   void FinishReachedGoals();
   [[nodiscard]] bool IsReached(v1::Role role, const ScaleGoal& goal) const;

@@ -221,6 +221,14 @@ void Coordinator::SetHostWanted(v1::Role role, int count) {
   host_->wanted[role] = std::max(count - static_cast<int>(others), 0);
 }
 
+// A worker has died. If the host did not run it, it runs one more where a goal counts on that.
+void Coordinator::MakeGood(v1::Role role) {
+  const auto goal = goals_.find(role);
+  if (!host_.has_value() || goal == goals_.end()) return;
+  if (static_cast<int>(Staying(role).size()) >= goal->second.count) return;
+  SetHostWanted(role, goal->second.count);
+}
+
 void Coordinator::SendOrdersIfNew() {
   if (!host_.has_value()) return;
   v1::HostOrders orders;

@@ -242,6 +242,12 @@ TEST_F(CoordinatorScaleTest, WorkersOfOthersCountToo) {
   cluster_.Run(absl::Seconds(2));
   EXPECT_EQ(Ready(v1::ROLE_EXPERT), 5);
   EXPECT_EQ(cluster_.Status().host().expert_workers(), 4);
+  // If one of them dies, the host runs one more.
+  cluster_.Kill(cluster_.workers().at("e0"));
+  cluster_.Run(absl::Seconds(2));
+  EXPECT_EQ(Ready(v1::ROLE_EXPERT), 5);
+  EXPECT_EQ(cluster_.Status().host().expert_workers(), 5);
+  cluster_.CheckSteady();
 }
 
 TEST_F(CoordinatorScaleTest, ADrainedWorkerIsNotStartedAgain) {
