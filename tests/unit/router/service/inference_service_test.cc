@@ -226,6 +226,7 @@ TEST_F(InferenceServiceTest, ManyAtOnceAreServedOrToldWhenToComeBack) {
         ++refused;
       } else {
         ++wrong;
+        ADD_FAILURE() << status << ", " << result.ids.size() << " ids";
       }
     });
   }
