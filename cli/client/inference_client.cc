@@ -3,51 +3,27 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/channel_link.h"
 #include "common/rpc/status.h"
 #include "proto/sextant/v1/inference.grpc.pb.h"
 
 namespace sextant::cli {
 namespace {
 
-// How many answers have not ended.
-class OpenAnswers {
- public:
-  void Add() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    ++open_;
-  }
-  void Remove() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    --open_;
-    changed_.notify_all();
-  }
-  void WaitForNone() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return open_ == 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int open_ = 0;
-};
-
 template <typename Request>
 class StreamedAnswer final : public Answer, public grpc::ClientReadReactor<v1::GenerateResponse> {
  public:
-  StreamedAnswer(std::shared_ptr<OpenAnswers> open, Request request, OnPiece on_piece, OnEnd on_end)
-      : open_(std::move(open)),
+  StreamedAnswer(ChannelLink& link, Request request, OnPiece on_piece, OnEnd on_end)
+      : link_(link),
         request_(std::move(request)),
         on_piece_(std::move(on_piece)),
         on_end_(std::move(on_end)) {
-    open_->Add();
+    link_.Add();
   }
 
   // `start` is the stub's method.
@@ -72,14 +48,14 @@ class StreamedAnswer final : public Answer, public grpc::ClientReadReactor<v1::G
 
   void OnDone(const grpc::Status& status) override {
     on_end_(FromGrpc(status));
-    const std::shared_ptr<OpenAnswers> open = open_;
+    ChannelLink& link = link_;
     // The last holder may be this one; the context, which refers to the channel, goes with it.
     std::shared_ptr<StreamedAnswer>(std::move(self_)).reset();
-    open->Remove();
+    link.Remove();
   }
 
  private:
-  const std::shared_ptr<OpenAnswers> open_;
+  ChannelLink& link_;
   grpc::ClientContext context_;
   const Request request_;
   const OnPiece on_piece_;
@@ -92,22 +68,23 @@ class StreamedAnswer final : public Answer, public grpc::ClientReadReactor<v1::G
 
 class InferenceClient::Impl {
  public:
-  explicit Impl(const std::string& target) : stub(v1::Inference::NewStub(OpenChannel(target))) {}
+  explicit Impl(const std::string& target)
+      : link(OpenChannel(target)), stub(v1::Inference::NewStub(link.channel())) {}
 
+  ChannelLink link;
   const std::unique_ptr<v1::Inference::Stub> stub;
-  const std::shared_ptr<OpenAnswers> open = std::make_shared<OpenAnswers>();
 };
 
 InferenceClient::InferenceClient(const std::string& target)
     : impl_(std::make_unique<Impl>(target)) {}
 
-InferenceClient::~InferenceClient() { impl_->open->WaitForNone(); }
+InferenceClient::~InferenceClient() { impl_->link.WaitUntilIdle(); }
 
 std::shared_ptr<Answer> InferenceClient::Generate(const v1::GenerateRequest& request,
                                                   const CallOptions& options,
                                                   Answer::OnPiece on_piece, Answer::OnEnd on_end) {
   auto answer = std::make_shared<StreamedAnswer<v1::GenerateRequest>>(
-      impl_->open, request, std::move(on_piece), std::move(on_end));
+      impl_->link, request, std::move(on_piece), std::move(on_end));
   answer->Begin(answer, options.timeout, [this](auto* context, auto* sent, auto* reactor) {
     impl_->stub->async()->Generate(context, sent, reactor);
   });
@@ -118,7 +95,7 @@ std::shared_ptr<Answer> InferenceClient::Chat(const v1::ChatRequest& request,
                                               const CallOptions& options, Answer::OnPiece on_piece,
                                               Answer::OnEnd on_end) {
   auto answer = std::make_shared<StreamedAnswer<v1::ChatRequest>>(
-      impl_->open, request, std::move(on_piece), std::move(on_end));
+      impl_->link, request, std::move(on_piece), std::move(on_end));
   answer->Begin(answer, options.timeout, [this](auto* context, auto* sent, auto* reactor) {
     impl_->stub->async()->Chat(context, sent, reactor);
   });

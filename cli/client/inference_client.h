@@ -8,8 +8,8 @@
 //            gRPC's at a time, pieces in order, `on_end` once and last; they must not block long.
 // Ownership: an answer lives on until its `on_end` has returned, whoever else holds it. The
 // client's
-//            destructor waits until all have ended, so no callback may destroy it: the last channel
-//            of a process waits for gRPC's callback threads, and must not go on one of them.
+//            destructor waits until all have ended, so no callback may destroy it (see
+//            common/rpc/channel_link.h).
 #pragma once
 
 #include <functional>

@@ -20,6 +20,8 @@ class HostLink::Stream final : public grpc::ClientBidiReactor<v1::HostReport, v1
   Stream(v1::Hosts::Stub& stub, const std::function<void()>& wake) : wake_(wake) {
     context_.set_wait_for_ready(true);
     stub.async()->Follow(&context_, this);
+    // Until it is broken the call must not end: Send starts writes outside of gRPC's callbacks.
+    AddHold();
     StartRead(&incoming_);
     StartCall();
   }
@@ -31,7 +33,7 @@ class HostLink::Stream final : public grpc::ClientBidiReactor<v1::HostReport, v1
 
   void Send(v1::HostReport report) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (ended_) return;
+    if (broken_) return;
     waiting_ = std::move(report);
     WriteNext();
   }
@@ -49,7 +51,7 @@ class HostLink::Stream final : public grpc::ClientBidiReactor<v1::HostReport, v1
 
  private:
   void WriteNext() {
-    if (writing_ || !waiting_.has_value()) return;
+    if (broken_ || writing_ || !waiting_.has_value()) return;
     outgoing_ = *std::exchange(waiting_, std::nullopt);
     writing_ = true;
     StartWrite(&outgoing_);
@@ -62,7 +64,10 @@ class HostLink::Stream final : public grpc::ClientBidiReactor<v1::HostReport, v1
   }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return;
+    if (!ok) {
+      Break();
+      return;
+    }
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       orders_ = std::move(incoming_);
@@ -70,6 +75,15 @@ class HostLink::Stream final : public grpc::ClientBidiReactor<v1::HostReport, v1
     incoming_.Clear();
     StartRead(&incoming_);
     wake_();
+  }
+
+  // No more writes.
+  void Break() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      broken_ = true;
+    }
+    RemoveHold();
   }
 
   void OnDone(const grpc::Status& status) override {
@@ -91,6 +105,7 @@ class HostLink::Stream final : public grpc::ClientBidiReactor<v1::HostReport, v1
   std::optional<v1::HostReport> waiting_;
   std::optional<v1::HostOrders> orders_;
   bool writing_ = false;
+  bool broken_ = false;
   bool ended_ = false;
   grpc::StatusCode code_ = grpc::StatusCode::OK;
 };

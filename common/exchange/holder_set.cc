@@ -25,7 +25,7 @@ HolderSet::~HolderSet() {
   for (auto& [id, holder] : holders_) Forget(holder);
   holders_.clear();
   // The ends of streams take no lock of this.
-  for (const std::unique_ptr<HolderLink>& link : old_links_) link->WaitUntilIdle();
+  for (const std::unique_ptr<ChannelLink>& link : old_links_) link->WaitUntilIdle();
 }
 
 HolderId HolderSet::IdOf(const v1::PlacedWorker& worker) {
@@ -37,7 +37,7 @@ HolderId HolderSet::IdOf(const v1::PlacedWorker& worker) {
   Holder& holder = holders_[id];
   holder.worker_id = worker.worker_id();
   holder.target = target;
-  holder.link = std::make_unique<HolderLink>(OpenChannel(target));
+  holder.link = std::make_unique<ChannelLink>(OpenChannel(target));
   return id;
 }
 
@@ -133,7 +133,7 @@ void HolderSet::ForgetUnnamed() {
     Forget(it->second);
     it = holders_.erase(it);
   }
-  std::erase_if(old_links_, [](const std::unique_ptr<HolderLink>& link) { return link->idle(); });
+  std::erase_if(old_links_, [](const std::unique_ptr<ChannelLink>& link) { return link->idle(); });
 }
 
 void HolderSet::Forget(Holder& holder) {

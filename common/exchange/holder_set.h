@@ -15,6 +15,7 @@
 #include "common/base/mutex.h"
 #include "common/exchange/dispatch_ledger.h"
 #include "common/exchange/holder_stream.h"
+#include "common/rpc/channel_link.h"
 #include "proto/sextant/v1/placement.pb.h"
 
 namespace sextant {
@@ -58,7 +59,7 @@ class HolderSet {
   struct Holder {
     std::string worker_id;
     std::string target;
-    std::unique_ptr<HolderLink> link;
+    std::unique_ptr<ChannelLink> link;
     std::shared_ptr<HolderStream> stream;  // null after Drop
   };
 
@@ -74,7 +75,7 @@ class HolderSet {
 
   mutable Mutex mutex_;
   std::map<HolderId, Holder> holders_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::unique_ptr<HolderLink>> old_links_ ABSL_GUARDED_BY(mutex_);  // of holders gone
+  std::vector<std::unique_ptr<ChannelLink>> old_links_ ABSL_GUARDED_BY(mutex_);  // of holders gone
   HolderId last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t last_stream_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::uint64_t, std::shared_ptr<const HolderTable>> prepared_ ABSL_GUARDED_BY(mutex_);

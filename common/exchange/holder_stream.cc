@@ -9,28 +9,6 @@
 
 namespace sextant {
 
-void HolderLink::Add() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  ++streams_;
-}
-
-void HolderLink::Remove() {
-  // Under the lock: whoever waits may destroy this as soon as it is let go.
-  const std::lock_guard<std::mutex> lock(mutex_);
-  --streams_;
-  changed_.notify_all();
-}
-
-bool HolderLink::idle() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return streams_ == 0;
-}
-
-void HolderLink::WaitUntilIdle() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  changed_.wait(lock, [this] { return streams_ == 0; });
-}
-
 std::shared_ptr<HolderStream> HolderStream::Open(const Options& options) {
   std::shared_ptr<HolderStream> stream(new HolderStream(options));
   stream->self_ = stream;
@@ -114,7 +92,7 @@ void HolderStream::OnDone(const grpc::Status& status) {
                      .stream = options_.stream,
                      .answer = std::nullopt,
                      .end = std::move(end)});
-  HolderLink& link = options_.link;
+  ChannelLink& link = options_.link;
   std::shared_ptr<HolderStream> self = std::move(self_);
   self.reset();  // and with it, unless somebody else holds it, the reference to the channel
   link.Remove();

@@ -5,52 +5,27 @@
 // Threads:   every method may be called from any thread. Writes start on the caller's thread.
 #pragma once
 
-#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/client_callback.h>
 
-#include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
-#include <utility>
 
 #include "common/base/mutex.h"
 #include "common/exchange/answer_box.h"
 #include "common/exchange/dispatch_ledger.h"
+#include "common/rpc/channel_link.h"
 
 namespace sextant {
 
 using ExchangeBox = AnswerBox<grpc::ByteBuffer>;
 
-// A channel, and how many streams on it have not ended.
-//
-// The channel must not be destroyed by a thread of gRPC's: the last channel of a process stops
-// those threads, and one cannot wait for its own end (gRPC 1.51). Streams hold references to their
-// channel that they give up on such threads, so the owner keeps the link until it is idle.
-class HolderLink {
- public:
-  explicit HolderLink(std::shared_ptr<grpc::Channel> channel) : channel_(std::move(channel)) {}
-
-  [[nodiscard]] const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
-
-  void Add();
-  void Remove();
-  [[nodiscard]] bool idle() const;
-  void WaitUntilIdle();
-
- private:
-  const std::shared_ptr<grpc::Channel> channel_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  int streams_ = 0;
-};
-
 class HolderStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   struct Options {
-    HolderLink& link;
+    ChannelLink& link;
     HolderId holder = 0;
     std::uint64_t stream = 0;
     ExchangeBox& box;

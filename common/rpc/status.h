@@ -10,6 +10,7 @@
 
 namespace sextant {
 
+// A message of more than 1 KiB is cut and says so; details beyond 2 KiB in all are left out.
 [[nodiscard]] grpc::Status ToGrpc(const absl::Status& status);
 
 // A code that gRPC does not define becomes Unknown.

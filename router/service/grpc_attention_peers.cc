@@ -3,7 +3,6 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
-#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <utility>
@@ -22,15 +21,6 @@ constexpr int kMaxUntaken = 16;
 
 }  // namespace
 
-struct GrpcAttentionPeers::Shared {
-  explicit Shared(Options given) : options(std::move(given)) {}
-
-  const Options options;
-  std::mutex mutex;
-  std::condition_variable none_left;
-  int streams = 0;  // that gRPC knows
-};
-
 // One Run stream. It holds itself until gRPC is done with it.
 //
 // Operations are started outside of reactions too, so the call is held (AddHold) until it is clear
@@ -40,14 +30,16 @@ class GrpcAttentionPeers::Stream final
     : public grpc::ClientBidiReactor<v1::AttentionCommand, v1::AttentionEvents>,
       public std::enable_shared_from_this<Stream> {
  public:
-  Stream(std::shared_ptr<Shared> shared, PeerNumber number)
-      : shared_(std::move(shared)), number_(number) {}
+  Stream(const Options& options, ChannelLink& link, PeerNumber number)
+      : options_(options),
+        link_(link),
+        number_(number),
+        stub_(v1::Attention::NewStub(link.channel())) {}
 
-  void Open(const std::string& target) {
+  void Open() {
     self_ = shared_from_this();
-    outbox_.push_back(ConfigureCommand(shared_->options.banned_ids));
-    channel_ = OpenChannel(target);
-    stub_ = v1::Attention::NewStub(channel_);
+    link_.Add();
+    outbox_.push_back(ConfigureCommand(options_.banned_ids));
     stub_->async()->Run(&context_, this);
     AddHold();
     ++starting_;  // the first operations, below
@@ -116,8 +108,8 @@ class GrpcAttentionPeers::Stream final
       if (read_on) ++starting_;
     }
     if (heard) {
-      shared_->options.on_events(number_, std::move(events),
-                                 [self = shared_from_this()] { self->OnTaken(); });
+      options_.on_events(number_, std::move(events),
+                         [self = shared_from_this()] { self->OnTaken(); });
     }
     if (!read_on) return;
     StartRead(&incoming_);
@@ -125,7 +117,6 @@ class GrpcAttentionPeers::Stream final
   }
 
   void OnDone(const grpc::Status& status) override {
-    const std::shared_ptr<Stream> self = std::move(self_);
     bool heard = false;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -134,11 +125,12 @@ class GrpcAttentionPeers::Stream final
     if (heard) {
       const absl::Status why =
           status.ok() ? absl::UnavailableError("the worker ended its stream") : FromGrpc(status);
-      shared_->options.on_lost(number_, why);
+      options_.on_lost(number_, why);
     }
-    const std::shared_ptr<Shared> shared = shared_;
-    const std::lock_guard<std::mutex> lock(shared->mutex);
-    if (--shared->streams == 0) shared->none_left.notify_all();
+    ChannelLink& link = link_;
+    // The last holder may be this one; the stub and the context go with it.
+    std::shared_ptr<Stream>(std::move(self_)).reset();
+    link.Remove();
   }
 
  private:
@@ -181,11 +173,11 @@ class GrpcAttentionPeers::Stream final
     return true;
   }
 
-  const std::shared_ptr<Shared> shared_;
+  const Options& options_;
+  ChannelLink& link_;
   const PeerNumber number_;
+  const std::unique_ptr<v1::Attention::Stub> stub_;
   std::shared_ptr<Stream> self_;
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<v1::Attention::Stub> stub_;
   grpc::ClientContext context_;
   v1::AttentionEvents incoming_;
 
@@ -212,22 +204,19 @@ class GrpcAttentionPeers::Peer final : public AttentionPeer {
   const std::shared_ptr<Stream> stream_;
 };
 
-GrpcAttentionPeers::GrpcAttentionPeers(Options options)
-    : shared_(std::make_shared<Shared>(std::move(options))) {}
+GrpcAttentionPeers::GrpcAttentionPeers(Options options) : options_(std::move(options)) {}
 
 GrpcAttentionPeers::~GrpcAttentionPeers() {
-  std::unique_lock<std::mutex> lock(shared_->mutex);
-  shared_->none_left.wait(lock, [this] { return shared_->streams == 0; });
+  for (const std::unique_ptr<ChannelLink>& link : links_) link->WaitUntilIdle();
 }
 
 std::unique_ptr<AttentionPeer> GrpcAttentionPeers::Connect(const AttentionWorkerInfo& worker,
                                                            PeerNumber number) {
-  {
-    const std::lock_guard<std::mutex> lock(shared_->mutex);
-    ++shared_->streams;
-  }
-  auto stream = std::make_shared<Stream>(shared_, number);
-  stream->Open(TargetOf(worker.endpoint, shared_->options.own_host_id));
+  std::erase_if(links_, [](const std::unique_ptr<ChannelLink>& link) { return link->idle(); });
+  links_.push_back(
+      std::make_unique<ChannelLink>(OpenChannel(TargetOf(worker.endpoint, options_.own_host_id))));
+  auto stream = std::make_shared<Stream>(options_, *links_.back(), number);
+  stream->Open();
   return std::make_unique<Peer>(std::move(stream));
 }
 

@@ -2,7 +2,7 @@
 //
 // Threads:   Connect and the peers' calls come from one thread, the reports from gRPC's own.
 // Ownership: a peer's destructor cancels its stream and returns; the destructor here waits until
-//            gRPC has let go of all of them.
+//            all streams have ended.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "common/rpc/channel_link.h"
 #include "router/scheduling/attention_peer.h"
 
 namespace sextant::router {
@@ -37,9 +38,9 @@ class GrpcAttentionPeers final : public AttentionPeers {
  private:
   class Stream;
   class Peer;
-  struct Shared;
 
-  const std::shared_ptr<Shared> shared_;
+  const Options options_;
+  std::vector<std::unique_ptr<ChannelLink>> links_;  // one for each stream that has not ended
 };
 
 }  // namespace sextant::router

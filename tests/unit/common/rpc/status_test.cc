@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "absl/strings/str_cat.h"
 #include "common/errors/error_details.h"
 
 namespace sextant {
@@ -24,6 +27,19 @@ TEST(RpcStatusTest, DetailsSurviveTheWire) {
   EXPECT_EQ(RetryDelay(back), absl::Milliseconds(1500));
   EXPECT_EQ(Reason(back), "QUEUE_FULL");
   EXPECT_EQ(RequestId(back), "r-1");
+}
+
+TEST(RpcStatusTest, WhatPeersWouldNotTakeIsCutAndSaysSo) {
+  const absl::Status status =
+      WithReason(absl::NotFoundError(
+                     absl::StrCat(std::string(1023, 'x'), "\u00e9", std::string(1 << 20, 'y'))),
+                 "NO_WORKER", {{"worker_id", std::string(1 << 20, 'z')}});
+
+  const grpc::Status sent = ToGrpc(WithRequestId(status, "r-1"));
+
+  EXPECT_EQ(sent.error_message(), absl::StrCat(std::string(1023, 'x'), "... (cut, 1049601 bytes)"));
+  EXPECT_LT(sent.error_details().size(), 2048U);
+  EXPECT_EQ(RequestId(FromGrpc(sent)), "r-1");
 }
 
 TEST(RpcStatusTest, OkStaysOk) {
