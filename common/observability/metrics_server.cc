@@ -5,13 +5,14 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -23,37 +24,8 @@ namespace sextant {
 namespace {
 
 constexpr std::size_t kMaxRequestBytes = 8192;
+constexpr std::size_t kMostClients = 16;  // at once; further ones wait to be accepted
 constexpr absl::Duration kPatience = absl::Seconds(1);
-
-void SetTimeouts(int connection) {
-  const timeval timeout = absl::ToTimeval(kPatience);
-  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-  setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-}
-
-// Up to the empty line that ends the head; shorter when the client went away, sent too much or
-// took too long.
-std::string ReadHead(int connection) {
-  const absl::Time deadline = absl::Now() + kPatience;
-  std::string head;
-  std::array<char, 1024> block;
-  while (head.size() < kMaxRequestBytes && absl::Now() < deadline) {
-    const ssize_t count = recv(connection, block.data(), block.size(), 0);
-    if (count <= 0) break;
-    head.append(block.data(), static_cast<std::size_t>(count));
-    if (absl::StrContains(head, "\r\n\r\n")) break;
-  }
-  return head;
-}
-
-void Write(int connection, absl::string_view bytes) {
-  const absl::Time deadline = absl::Now() + kPatience;
-  while (!bytes.empty() && absl::Now() < deadline) {
-    const ssize_t count = send(connection, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (count <= 0) return;
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
 
 std::string Response(absl::string_view status, absl::string_view body) {
   return absl::StrCat("HTTP/1.1 ", status,
@@ -111,33 +83,105 @@ MetricsServer::~MetricsServer() {
   if (stop_ >= 0) close(stop_);
 }
 
+// A request under way, or its answer.
+class MetricsServer::Client {
+ public:
+  explicit Client(int connection) : connection_(connection) {}
+  ~Client() {
+    if (connection_ >= 0) close(connection_);
+  }
+  Client(Client&& other) noexcept { *this = std::move(other); }
+  Client& operator=(Client&& other) noexcept {
+    std::swap(connection_, other.connection_);
+    deadline_ = other.deadline_;
+    head_ = std::move(other.head_);
+    answer_ = std::move(other.answer_);
+    return *this;
+  }
+
+  [[nodiscard]] pollfd Waited() const {
+    return {.fd = connection_,
+            .events = static_cast<std::int16_t>(answer_.empty() ? POLLIN : POLLOUT),
+            .revents = 0};
+  }
+  [[nodiscard]] absl::Time deadline() const { return deadline_; }
+
+  // Takes what has come, or sends what the socket takes. False when all is done, or the client went
+  // away.
+  [[nodiscard]] bool Advance(const MetricsServer& server) {
+    if (!answer_.empty()) {
+      const ssize_t count = send(connection_, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+      if (count > 0) answer_.erase(0, static_cast<std::size_t>(count));
+      return !answer_.empty() && (count > 0 || errno == EAGAIN);
+    }
+    std::array<char, 1024> block;
+    const ssize_t count = recv(connection_, block.data(), block.size(), 0);
+    if (count < 0) return errno == EAGAIN;
+    head_.append(block.data(), static_cast<std::size_t>(count));
+    const bool whole = absl::StrContains(head_, "\r\n\r\n");
+    if (whole || count == 0 || head_.size() >= kMaxRequestBytes) {
+      answer_ =
+          whole ? server.AnswerTo(head_) : Response("400 Bad Request", "not an HTTP request\n");
+    }
+    return true;
+  }
+
+ private:
+  int connection_ = -1;
+  absl::Time deadline_ = absl::Now() + kPatience;
+  std::string head_;
+  std::string answer_;  // what is left of it
+};
+
 void MetricsServer::Serve() {
-  std::array<pollfd, 2> waited = {pollfd{.fd = listener_, .events = POLLIN, .revents = 0},
-                                  pollfd{.fd = stop_, .events = POLLIN, .revents = 0}};
+  std::vector<Client> clients;
+  std::vector<pollfd> waited;
   while (true) {
-    if (poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR) return;
-    if (waited[1].revents != 0) return;
-    const int connection = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-    if (connection < 0) {
-      // Without a free descriptor the listener stays readable; do not spin on it.
-      if (errno == EMFILE || errno == ENFILE) absl::SleepFor(absl::Milliseconds(100));
+    absl::Time deadline = absl::InfiniteFuture();
+    waited = {
+        pollfd{.fd = stop_, .events = POLLIN, .revents = 0},
+        pollfd{
+            .fd = clients.size() < kMostClients ? listener_ : -1, .events = POLLIN, .revents = 0}};
+    for (const Client& client : clients) {
+      waited.push_back(client.Waited());
+      deadline = std::min(deadline, client.deadline());
+    }
+    const absl::Duration left = std::max(deadline - absl::Now(), absl::ZeroDuration());
+    const int timeout =
+        clients.empty()
+            ? -1
+            : static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))));
+    if (poll(waited.data(), waited.size(), timeout) < 0) {
+      if (errno != EINTR) return;
       continue;
     }
-    SetTimeouts(connection);
-    Answer(connection);
-    close(connection);
+    if (waited[0].revents != 0) return;
+    std::vector<Client> staying;
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      const bool idle = waited[i + 2].revents == 0;
+      const bool stays = absl::Now() < clients[i].deadline() && (idle || clients[i].Advance(*this));
+      if (stays) staying.push_back(std::move(clients[i]));
+    }
+    clients = std::move(staying);
+    if (waited[1].revents != 0) Accept(clients);
   }
 }
 
-void MetricsServer::Answer(int connection) const {
-  const std::string head = ReadHead(connection);
-  if (!absl::StrContains(head, "\r\n\r\n")) {
-    Write(connection, Response("400 Bad Request", "not an HTTP request\n"));
-  } else if (absl::StartsWith(head, "GET /metrics ") || absl::StartsWith(head, "GET /metrics?")) {
-    Write(connection, Response("200 OK", metrics_.TextWithProcess()));
-  } else {
-    Write(connection, Response("404 Not Found", "the page is /metrics\n"));
+void MetricsServer::Accept(std::vector<Client>& clients) const {
+  const int connection = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (connection >= 0) {
+    clients.emplace_back(connection);
+  } else if (errno == EMFILE || errno == ENFILE) {
+    // Without a free descriptor the listener stays readable; do not spin on it.
+    absl::SleepFor(absl::Milliseconds(100));
   }
+}
+
+std::string MetricsServer::AnswerTo(absl::string_view head) const {
+  if (absl::StartsWith(head, "GET /metrics ") || absl::StartsWith(head, "GET /metrics?")) {
+    return Response("200 OK", metrics_.TextWithProcess());
+  }
+  return Response("404 Not Found", "the page is /metrics\n");
 }
 
 }  // namespace sextant

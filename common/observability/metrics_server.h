@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -22,8 +23,8 @@ class MetricsServer {
   };
 
   // Serves `metrics`, which outlive the server, and what the process itself uses (memory,
-  // processor time, open files: process_metrics.h). One thread answers one request after another;
-  // a client that is not done within a second is hung up on.
+  // processor time, open files: process_metrics.h). One thread answers up to 16 clients at once; one
+  // that is not done within a second is hung up on.
   // Errors: InvalidArgument for a host that is no IPv4 address or a port outside [0, 65535];
   //         Unavailable naming the address that cannot be bound.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const Metrics& metrics,
@@ -36,10 +37,13 @@ class MetricsServer {
   [[nodiscard]] const std::string& target() const { return target_; }
 
  private:
+  class Client;
+
   explicit MetricsServer(const Metrics& metrics) : metrics_(metrics) {}
   absl::Status Listen(const Options& options);
   void Serve();
-  void Answer(int connection) const;
+  void Accept(std::vector<Client>& clients) const;
+  [[nodiscard]] std::string AnswerTo(absl::string_view head) const;
 
   const Metrics& metrics_;
   int listener_ = -1;

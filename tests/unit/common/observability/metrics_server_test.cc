@@ -8,8 +8,11 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "tests/support/message_of.h"
 
 namespace sextant {
@@ -25,16 +28,21 @@ int PortOf(const std::string& target) {
   return port;
 }
 
-// The whole answer to `request`.
-std::string Exchange(int port, const std::string& request) {
+int Connect(int port) {
   const int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  return connection;
+}
+
+// The whole answer to `request`.
+std::string Exchange(int port, const std::string& request) {
+  const int connection = Connect(port);
   std::string answer;
-  if (connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 &&
-      send(connection, request.data(), request.size(), MSG_NOSIGNAL) > 0) {
+  if (send(connection, request.data(), request.size(), MSG_NOSIGNAL) > 0) {
     std::array<char, 4096> block;
     ssize_t count = 0;
     while ((count = read(connection, block.data(), block.size())) > 0) {
@@ -70,6 +78,26 @@ TEST(MetricsServerTest, WhatIsNoRequestGetsAnErrorAndThePageLives) {
   const int port = PortOf((*server)->target());
   EXPECT_THAT(Exchange(port, std::string(8192, 'x')), StartsWith("HTTP/1.1 400"));
   EXPECT_THAT(Get(port, "/metrics"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST(MetricsServerTest, SilentClientsHoldNobodyUpAndAreHungUpOn) {
+  const Metrics metrics;
+  const auto server = MetricsServer::Start(metrics, {});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const int port = PortOf((*server)->target());
+  const absl::Time began = absl::Now();
+  std::vector<int> silent;
+  for (int i = 0; i < 15; ++i) silent.push_back(Connect(port));
+
+  EXPECT_THAT(Get(port, "/metrics"), StartsWith("HTTP/1.1 200"));
+  EXPECT_LT(absl::Now() - began, absl::Milliseconds(900));
+
+  for (const int connection : silent) {
+    char byte = 0;
+    EXPECT_EQ(read(connection, &byte, 1), 0);
+    close(connection);
+  }
+  EXPECT_LT(absl::Now() - began, absl::Seconds(5));
 }
 
 TEST(MetricsServerTest, AHostThatIsNoAddressIsRefused) {
