@@ -97,7 +97,7 @@ TEST_F(ClusterLifeTest, TheFirstSigtermLetsStreamsEndAndRefusesNewOnes) {
   ASSERT_TRUE(got.ok()) << got.status();
   for (const GotAnswer& answer : *got) EXPECT_THAT(answer.ids, SizeIs(kTokens));
   EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable) << refused;
-  const auto status = up_->WaitForExit(absl::Seconds(60));
+  const auto status = up_->WaitForExit(absl::Seconds(20));
   ASSERT_TRUE(status.ok()) << status.status();
   EXPECT_EQ(*status, 0);
   ExpectAllGone();
@@ -113,7 +113,7 @@ TEST_F(ClusterLifeTest, TheSecondSigtermStopsNow) {
   });
   EXPECT_THAT(got.status().code(),
               AnyOf(absl::StatusCode::kUnavailable, absl::StatusCode::kCancelled));
-  const auto status = up_->WaitForExit(absl::Seconds(60));
+  const auto status = up_->WaitForExit(absl::Seconds(20));
   ASSERT_TRUE(status.ok()) << status.status();
   EXPECT_LT(absl::Now() - asked, absl::Seconds(10));
   ExpectAllGone();
