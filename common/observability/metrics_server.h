@@ -23,9 +23,9 @@ class MetricsServer {
   };
 
   // Serves `metrics`, which outlive the server, and what the process itself uses (memory,
-  // processor time, open files: process_metrics.h). One thread answers up to 16 clients at once;
-  // one that is not done within a second is hung up on. Errors: InvalidArgument for a host that is
-  // no IPv4 address or a port outside [0, 65535];
+  // processor time, open files: process_metrics.h). One thread answers up to 16 clients at once,
+  // and hangs up on one that is not done within a second.
+  // Errors: InvalidArgument for a host that is no IPv4 address or a port outside [0, 65535];
   //         Unavailable naming the address that cannot be bound.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const Metrics& metrics,
                                                                             const Options& options);
