@@ -1,11 +1,11 @@
-// sextant.v1.Admin: what operators ask, draining, scaling and
-// rebalancing.
+// sextant.v1.Admin: what operators ask; draining, scaling and rebalancing.
 //
 // Errors: ResourceExhausted beyond a number of calls that watch; those of Coordinator's Drain,
 // Scale and Rebalance; Aborted for a Scale whose place a later one has taken.
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 
 #include "proto/sextant/v1/admin.grpc.pb.h"
 #include "router/coordinator/coordinator_thread.h"
@@ -29,6 +29,10 @@ class AdminService final : public v1::Admin::CallbackService {
                                                       const v1::DrainRequest* request) override;
   grpc::ServerWriteReactor<v1::ChangeProgress>* Rebalance(
       grpc::CallbackServerContext* context, const v1::RebalanceRequest* request) override;
+
+  // Makes the reactor of a call; `begin` is called with it, unless too many calls watch already.
+  template <typename Message, typename Begin>
+  grpc::ServerWriteReactor<Message>* Answer(std::size_t most_waiting, const Begin& begin);
 
   CoordinatorThread& coordinator_;
   std::atomic<int> watching_ = 0;

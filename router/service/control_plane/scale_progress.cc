@@ -35,16 +35,16 @@ std::string DoneText(const v1::ScaleStatus& scale, const v1::ClusterStatus& stat
 
 }  // namespace
 
-std::optional<v1::ChangeProgress> ScaleProgress::Update(const v1::ClusterStatus& status) {
+absl::StatusOr<std::optional<v1::ChangeProgress>> ScaleProgress::Update(
+    const v1::ClusterStatus& status) {
   const auto scale =
       std::find_if(status.scales().begin(), status.scales().end(),
                    [this](const v1::ScaleStatus& shown) { return shown.role() == role_; });
   if (scale == status.scales().end() || scale->number() < number_) return std::nullopt;  // too old
   if (scale->number() > number_) {
-    failure_ = absl::AbortedError(absl::StrCat("a later change to ", scale->count(), " ",
-                                               RoleText(role_, scale->count()),
-                                               " has taken the place of this one"));
-    return std::nullopt;
+    return absl::AbortedError(absl::StrCat("a later change to ", scale->count(), " ",
+                                           RoleText(role_, scale->count()),
+                                           " has taken the place of this one"));
   }
   v1::ChangeProgress progress;
   progress.set_experts_moved(scale->experts_moved());

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "proto/sextant/v1/admin.pb.h"
 
 namespace sextant {
@@ -15,16 +15,14 @@ class ScaleProgress {
   ScaleProgress(v1::Role role, std::uint64_t number) : role_(role), number_(number) {}
 
   // Nothing when it is where it was. `done` is set in the last one.
-  [[nodiscard]] std::optional<v1::ChangeProgress> Update(const v1::ClusterStatus& status);
-
-  // Aborted when a later Scale has taken its place.
-  [[nodiscard]] const absl::Status& failure() const { return failure_; }
+  // Errors: Aborted when a later Scale has taken its place.
+  [[nodiscard]] absl::StatusOr<std::optional<v1::ChangeProgress>> Update(
+      const v1::ClusterStatus& status);
 
  private:
   const v1::Role role_;
   const std::uint64_t number_;
   std::string said_;
-  absl::Status failure_;
 };
 
 }  // namespace sextant

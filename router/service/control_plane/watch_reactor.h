@@ -37,9 +37,8 @@ class WatchReactor final : public grpc::ServerWriteReactor<Message>,
   // Owns itself until gRPC is done with it. `count` is raised while the call runs; it and the board
   // outlive the server. `most_waiting` messages wait for a slow client, and then the oldest goes.
   static std::shared_ptr<WatchReactor> Make(StatusBoard& board, std::atomic<int>& count,
-                                            std::size_t most_waiting, Translate translate) {
-    std::shared_ptr<WatchReactor> reactor(
-        new WatchReactor(board, count, most_waiting, std::move(translate)));
+                                            std::size_t most_waiting) {
+    std::shared_ptr<WatchReactor> reactor(new WatchReactor(board, count, most_waiting));
     reactor->self_ = reactor;
     return reactor;
   }
@@ -50,12 +49,12 @@ class WatchReactor final : public grpc::ServerWriteReactor<Message>,
     const MutexLock lock(mutex_);
     next_.push_back(std::move(message));
   }
-  // Begins, or ends with an error; later than the call's end it does nothing.
-  void Start() {
+  // Begins, or ends with an error; later than the call's end it does nothing. `translate` is called
+  // with one status after another, until its last step.
+  void Start(Translate translate) {
     const std::uint64_t watch =
-        board_.Watch([self = this->shared_from_this()](const StatusBoard::Snapshot& status) {
-          self->Take(*status);
-        });
+        board_.Watch([self = this->shared_from_this(), translate = std::move(translate)](
+                         const StatusBoard::Snapshot& status) { self->Take(*status, translate); });
     {
       const MutexLock lock(mutex_);
       watch_ = watch;
@@ -69,19 +68,15 @@ class WatchReactor final : public grpc::ServerWriteReactor<Message>,
   }
 
  private:
-  WatchReactor(StatusBoard& board, std::atomic<int>& count, std::size_t most_waiting,
-               Translate translate)
-      : board_(board),
-        count_(count),
-        most_waiting_(most_waiting),
-        translate_(std::move(translate)) {
+  WatchReactor(StatusBoard& board, std::atomic<int>& count, std::size_t most_waiting)
+      : board_(board), count_(count), most_waiting_(most_waiting) {
     ++count_;
   }
 
-  void Take(const v1::ClusterStatus& status) {
+  void Take(const v1::ClusterStatus& status, const Translate& translate) {
     const MutexLock lock(mutex_);
     if (finished_ || last_) return;
-    Step step = translate_(status);
+    Step step = translate(status);
     last_ = step.last;
     end_ = step.end;
     if (step.message.has_value()) {
@@ -136,7 +131,6 @@ class WatchReactor final : public grpc::ServerWriteReactor<Message>,
   StatusBoard& board_;
   std::atomic<int>& count_;
   const std::size_t most_waiting_;
-  const Translate translate_;
   std::shared_ptr<WatchReactor> self_;
 
   Mutex mutex_;
