@@ -11,8 +11,7 @@ constexpr const char* kPhases[] = {"prepare", "commit", "retire"};
 }  // namespace
 
 ClusterMetrics::ClusterMetrics(Metrics& metrics)
-    : metrics_(metrics),
-      epoch_(metrics.AddGauge(kClusterEpoch)),
+    : epoch_(metrics.AddGauge(kClusterEpoch)),
       covered_(metrics.AddGauge(kExpertsCovered)),
       moved_(metrics.AddCounter(kExpertsMoved)) {
   for (const char* role : kRoleNames) {
@@ -22,20 +21,20 @@ ClusterMetrics::ClusterMetrics(Metrics& metrics)
     }
   }
   // Those that never happen show as 0.
-  for (const char* cause : kCauses)
-    static_cast<void>(metrics.AddCounter(kEpochs, {{"cause", cause}}));
+  for (const char* cause : kCauses) {
+    epochs_[cause] = &metrics.AddCounter(kEpochs, {{"cause", cause}});
+  }
   for (const char* phase : kPhases) {
-    static_cast<void>(metrics.AddHistogram(kEpochPhaseSeconds, {{"phase", phase}}));
+    phase_seconds_[phase] = &metrics.AddHistogram(kEpochPhaseSeconds, {{"phase", phase}});
   }
 }
 
 void ClusterMetrics::PhaseEnded(const std::string& phase, absl::Duration took) {
-  metrics_.AddHistogram(kEpochPhaseSeconds, {{"phase", phase}})
-      .Observe(absl::ToDoubleSeconds(took));
+  phase_seconds_.at(phase)->Observe(absl::ToDoubleSeconds(took));
 }
 
 void ClusterMetrics::EpochCommitted(const std::string& cause, int moved) {
-  metrics_.AddCounter(kEpochs, {{"cause", cause}}).Increment();
+  epochs_.at(cause)->Increment();
   moved_.Increment(moved);
 }
 

@@ -24,10 +24,11 @@ class ClusterMetrics {
   void Show(const v1::ClusterStatus& status);
 
  private:
-  Metrics& metrics_;
   Gauge& epoch_;
   Gauge& covered_;
   Counter& moved_;
+  std::map<std::string, Counter*> epochs_;                         // by cause
+  std::map<std::string, Histogram*> phase_seconds_;                // by phase
   std::map<std::pair<std::string, std::string>, Gauge*> workers_;  // by role and state
 };
 

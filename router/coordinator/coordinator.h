@@ -143,7 +143,9 @@ class Coordinator {
   // Load (coordinator_load.cc).
   [[nodiscard]] bool CountLoad(const v1::Heartbeat& beat);  // false: of an expert that is none
   void ConsiderRebalancing(absl::Time now);
-  void StartRebalancing();
+  [[nodiscard]] RebalancePlan PlanByLoad() const;
+  [[nodiscard]] absl::StatusOr<RebalancePlan> CheckRebalance() const;
+  void StartRebalancing(const RebalancePlan& plan);
   void FinishRebalancing();
   void FillLoad(v1::ClusterStatus& status) const;
 

@@ -15,6 +15,18 @@ ExpertHolders FirstOf(const HolderLists& lists) {
   return first;
 }
 
+v1::ChangeProgress Shown(const RebalancePlan& plan, std::int64_t expert_bytes) {
+  v1::ChangeProgress shown;
+  shown.set_phase("plan");
+  shown.set_experts_moved(plan.moved);
+  shown.set_bytes_moved(plan.moved * expert_bytes);
+  shown.set_message(absl::StrFormat(
+      "%s to move; the busiest expert worker gets %.2f times the mean load, and %.2f times "
+      "afterwards",
+      MovedText(plan.moved, shown.bytes_moved()), plan.imbalance_before, plan.imbalance_after));
+  return shown;
+}
+
 double Sum(const ExpertLoads& loads) { return std::accumulate(loads.begin(), loads.end(), 0.0); }
 
 }  // namespace
@@ -29,57 +41,54 @@ bool Coordinator::CountLoad(const v1::Heartbeat& beat) {
   return true;
 }
 
-absl::StatusOr<v1::ChangeProgress> Coordinator::PlanRebalance() const {
+// Needs an epoch in force and an expert worker that may hold experts.
+RebalancePlan Coordinator::PlanByLoad() const {
+  const std::vector<std::string> workers = Candidates();
+  const ExpertLoads loads = load_.Rates(clock_.Now());
+  const HolderLists previous = PreviousHolders();
+  const HolderLists by_count = PlanHolders(workers, previous, false);
+  const HolderLists by_load = PlanHolders(workers, previous, true);
+  return {.moved = CountMoves(previous, by_load),
+          .imbalance_before = Imbalance(workers, FirstOf(by_count), loads),
+          .imbalance_after = Imbalance(workers, FirstOf(by_load), loads)};
+}
+
+absl::StatusOr<RebalancePlan> Coordinator::CheckRebalance() const {
   if (epoch_ == 0 || HasOrphans() || Candidates().empty()) {
     return absl::FailedPreconditionError(
         "not every expert has a holder yet; rebalance when the cluster is steady");
   }
-  const ExpertLoads loads = load_.Rates(clock_.Now());
-  if (Sum(loads) <= 0) {
+  if (Sum(load_.Rates(clock_.Now())) <= 0) {
     return absl::FailedPreconditionError(
         "no load has been observed yet; rebalance when requests have been served for a while");
   }
-  const HolderLists previous = PreviousHolders();
-  const HolderLists planned = PlanHolders(Candidates(), previous, true);
-  const int moved = CountMoves(previous, planned);
-  v1::ChangeProgress plan;
-  plan.set_phase("plan");
-  plan.set_experts_moved(moved);
-  plan.set_bytes_moved(moved * config_.expert_bytes);
-  const ExpertHolders balanced = FirstOf(planned);
-  const ExpertHolders by_count = FirstOf(PlanHolders(Candidates(), previous, false));
-  plan.set_message(absl::StrFormat(
-      "%s to move; the busiest expert worker gets %.2f times the mean "
-      "load, and %.2f times afterwards",
-      MovedText(moved, plan.bytes_moved()), Imbalance(Candidates(), by_count, loads),
-      Imbalance(Candidates(), balanced, loads)));
-  return plan;
+  return PlanByLoad();
+}
+
+absl::StatusOr<v1::ChangeProgress> Coordinator::PlanRebalance() const {
+  ASSIGN_OR_RETURN(const RebalancePlan plan, CheckRebalance());
+  return Shown(plan, config_.expert_bytes);
 }
 
 absl::StatusOr<v1::ChangeProgress> Coordinator::Rebalance(std::uint64_t& number) {
-  ASSIGN_OR_RETURN(v1::ChangeProgress plan, PlanRebalance());
-  StartRebalancing();
+  ASSIGN_OR_RETURN(const RebalancePlan plan, CheckRebalance());
+  StartRebalancing(plan);
   number = rebalance_.number;
   // Nothing to move needs no epoch, unless one is due anyway.
-  if (plan.experts_moved() == 0 && !change_.has_value()) FinishRebalancing();
+  if (plan.moved == 0 && !change_.has_value()) FinishRebalancing();
   Advance();
-  return plan;
+  return Shown(plan, config_.expert_bytes);
 }
 
-void Coordinator::StartRebalancing() {
-  const ExpertLoads loads = load_.Rates(clock_.Now());
-  const HolderLists previous = PreviousHolders();
+void Coordinator::StartRebalancing(const RebalancePlan& plan) {
   rebalance_ = {.number = ++rebalances_,
                 .done = false,
                 .began = clock_.Now(),
                 .ended = absl::InfiniteFuture(),
+                .plan = plan,
                 .moved_before = moved_};
-  rebalance_.imbalance_before =
-      Imbalance(Candidates(), FirstOf(PlanHolders(Candidates(), previous, false)), loads);
-  rebalance_.imbalance_after =
-      Imbalance(Candidates(), FirstOf(PlanHolders(Candidates(), previous, true)), loads);
   Note(absl::StrFormat("rebalancing: the busiest expert worker gets %.2f times the mean load",
-                       rebalance_.imbalance_before));
+                       plan.imbalance_before));
 }
 
 void Coordinator::FinishRebalancing() {
@@ -95,8 +104,8 @@ void Coordinator::ConsiderRebalancing(absl::Time now) {
   const bool calm = epoch_ != 0 && !change_.has_value() && rebalance_.done && !HasOrphans() &&
                     !HasHoldersThatLeave() && !HasNewcomers();
   const ExpertLoads loads = load_.Rates(now);
-  if (!calm || Sum(loads) < config_.least_rows ||
-      Imbalance(Candidates(), FirstOf(holders_), loads) < config_.uneven_above) {
+  const double imbalance = calm ? Imbalance(Candidates(), FirstOf(holders_), loads) : 1;
+  if (!calm || Sum(loads) < config_.least_rows || imbalance < config_.uneven_above) {
     uneven_since_ = absl::InfiniteFuture();
     return;
   }
@@ -104,15 +113,13 @@ void Coordinator::ConsiderRebalancing(absl::Time now) {
   if (now - uneven_since_ < config_.uneven_for || now - committed_at_ < config_.rebalance_pause) {
     return;
   }
-  const double before = Imbalance(Candidates(), FirstOf(holders_), loads);
-  const HolderLists planned = PlanHolders(Candidates(), PreviousHolders(), true);
-  const double after = Imbalance(Candidates(), FirstOf(planned), loads);
-  if (after - 1 > (before - 1) / 2) {
+  const RebalancePlan plan = PlanByLoad();
+  if (plan.imbalance_after - 1 > (imbalance - 1) / 2) {
     // One expert is the hot one, say; asking again soon would find the same.
     uneven_since_ = absl::InfiniteFuture();
     return;
   }
-  StartRebalancing();
+  StartRebalancing(plan);
 }
 
 void Coordinator::FillLoad(v1::ClusterStatus& status) const {
@@ -124,8 +131,8 @@ void Coordinator::FillLoad(v1::ClusterStatus& status) const {
   const std::int64_t moved = rebalance_.done ? rebalance_.moved : moved_ - rebalance_.moved_before;
   shown.set_experts_moved(moved);
   shown.set_bytes_moved(moved * config_.expert_bytes);
-  shown.set_imbalance_before(rebalance_.imbalance_before);
-  shown.set_imbalance_after(rebalance_.imbalance_after);
+  shown.set_imbalance_before(rebalance_.plan.imbalance_before);
+  shown.set_imbalance_after(rebalance_.plan.imbalance_after);
   shown.set_seconds(
       absl::ToDoubleSeconds(std::min(rebalance_.ended, clock_.Now()) - rebalance_.began));
 }

@@ -34,14 +34,20 @@ struct ScaleGoal {
   std::int64_t moved = 0;         // since then, until done
 };
 
+// What evening out the observed load comes to.
+struct RebalancePlan {
+  int moved = 0;                // experts that get another holder
+  double imbalance_before = 1;  // of a placement by the number of experts alone
+  double imbalance_after = 1;   // by the same load
+};
+
 // The newest Rebalance.
 struct RebalanceGoal {
   std::uint64_t number = 0;
   bool done = true;
   absl::Time began;
   absl::Time ended;  // once done
-  double imbalance_before = 1;
-  double imbalance_after = 1;  // by the same load
+  RebalancePlan plan{};
   std::int64_t moved_before = 0;
   std::int64_t moved = 0;
 };
