@@ -1,12 +1,12 @@
 #include "router/generation/dispatcher.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/base/check.h"
-#include "common/base/status.h"
 #include "common/errors/error_details.h"
+#include "router/generation/dispatcher_request.h"
 
 namespace sextant::router {
 namespace {
@@ -16,44 +16,12 @@ namespace {
 constexpr absl::Duration kMovePatience = absl::Milliseconds(100);
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(2);
-// So much before its deadline a request that no worker can serve is answered: after it the client
-// would have hung up, and not be told why.
-constexpr absl::Duration kLongestHeadStart = absl::Milliseconds(200);
 
 absl::Duration RetryPause(int failures) {
   return std::min(kLongestRetry, kFirstRetry * (1 << std::min(failures - 1, 10)));
 }
 
-// "0-3, 7": ascending numbers.
-std::string AsRanges(const std::vector<std::int32_t>& numbers) {
-  std::string text;
-  for (std::size_t first = 0, last = 0; first < numbers.size(); first = ++last) {
-    while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
-    absl::StrAppend(&text, text.empty() ? "" : ", ", numbers[first]);
-    if (last > first) absl::StrAppend(&text, "-", numbers[last]);
-  }
-  return text;
-}
-
 }  // namespace
-
-struct Dispatcher::Request {
-  PreparedRequest prepared;
-  std::shared_ptr<AnswerSink> sink;
-  std::vector<AnswerState> answers;
-  std::int32_t next_answer = 0;  // the first one that is in the queue
-  std::int32_t ended_answers = 0;
-  std::int64_t completion_tokens = 0;
-  std::int64_t cached_prompt_tokens = 0;
-  absl::Time started = absl::InfiniteFuture();
-  absl::Time first_token = absl::InfiniteFuture();
-  absl::Time expiry = absl::InfiniteFuture();  // when EndExpired looks at it
-
-  [[nodiscard]] const absl::Time& deadline() const { return prepared.call.deadline; }
-  [[nodiscard]] SequenceNeeds needs() const {
-    return {.prompt_ids = prepared.prompt_ids, .max_tokens = prepared.max_tokens};
-  }
-};
 
 Dispatcher::Dispatcher(Options options, AttentionPeers& peers, RequestMetrics& metrics,
                        const Clock& clock)
@@ -105,16 +73,11 @@ void Dispatcher::Submit(PreparedRequest prepared, std::shared_ptr<AnswerSink> si
   request.prepared = std::move(prepared);
   request.sink = std::move(sink);
   request.answers.resize(static_cast<std::size_t>(request.prepared.num_answers));
-  const CallContext& call = request.prepared.call;
-  if (call.deadline == absl::InfiniteFuture()) {
-    request.expiry = now_ + options_.wait_for_worker;
-  } else {
-    const absl::Duration patience = call.deadline - now_;
-    request.expiry = call.deadline - std::min(kLongestHeadStart, patience / 10);
-  }
-  expiries_.emplace(request.expiry, call.handle);
+  const std::uint64_t handle = request.prepared.call.handle;
+  request.expiry = FirstLook(request);
+  expiries_.emplace(request.expiry, handle);
   by_id_.emplace(request.prepared.request_id, &request);
-  requests_.emplace(call.handle, std::move(owned));
+  requests_.emplace(handle, std::move(owned));
   Settle();
 }
 
@@ -397,64 +360,6 @@ void Dispatcher::End(Request& request, absl::Status status) {
   status = WithRequestId(std::move(status), prepared.request_id);
   requests_.erase(handle);
   sink->End(std::move(status));
-}
-
-absl::Status Dispatcher::ExpiryOf(const Request& request) const {
-  const bool on_worker =
-      std::any_of(request.answers.begin(), request.answers.end(),
-                  [](const AnswerState& answer) { return answer.sequence != 0; });
-  if (!cover_.missing.empty()) {
-    return WithReason(absl::UnavailableError(absl::StrCat(
-                          "no expert worker holds the experts ", AsRanges(cover_.missing),
-                          "; start expert workers, or see `sextant status`")),
-                      "NO_EXPERT_WORKER");
-  }
-  if (!on_worker && workers_.ready_count() == 0) {
-    return WithReason(absl::UnavailableError(absl::StrCat(
-                          "no attention worker is ready: ",
-                          cover_.attention_workers == 0
-                              ? "none has joined; start one"
-                              : absl::StrCat("the placement has not reached the ",
-                                             cover_.attention_workers, " that have joined"),
-                          ", or see `sextant status`")),
-                      "NO_ATTENTION_WORKER");
-  }
-  if (request.started == absl::InfiniteFuture()) {
-    return absl::DeadlineExceededError("the deadline passed while the request was in the queue");
-  }
-  return absl::DeadlineExceededError(
-      absl::StrCat("the deadline passed after ", request.completion_tokens, " tokens"));
-}
-
-absl::Time Dispatcher::NextLook(const Request& request, const absl::Status& status) const {
-  const bool unserved = absl::IsUnavailable(status);
-  if (request.deadline() != absl::InfiniteFuture()) return unserved ? now_ : request.deadline();
-  if (!unserved) return now_ + options_.wait_for_worker;
-  return std::max(unserved_since_, request.prepared.call.arrival) + options_.wait_for_worker;
-}
-
-void Dispatcher::NoteWhetherServed() {
-  if (workers_.ready_count() > 0 && cover_.missing.empty()) {
-    unserved_since_ = absl::InfiniteFuture();
-  } else if (unserved_since_ == absl::InfiniteFuture()) {
-    unserved_since_ = now_;
-  }
-}
-
-void Dispatcher::EndExpired() {
-  while (!expiries_.empty() && expiries_.begin()->first <= now_) {
-    const std::uint64_t handle = expiries_.begin()->second;
-    Request& request = *requests_.at(handle);
-    absl::Status status = ExpiryOf(request);
-    const absl::Time again = NextLook(request, status);
-    if (again <= now_) {
-      End(request, std::move(status));
-      continue;
-    }
-    expiries_.erase(expiries_.begin());
-    request.expiry = again;
-    expiries_.emplace(request.expiry, handle);
-  }
 }
 
 void Dispatcher::Settle() {

@@ -23,7 +23,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -35,12 +34,12 @@
 #include "common/concurrency/clock.h"
 #include "router/admission/admission_queue.h"
 #include "router/coordinator/expert_cover.h"
-#include "router/generation/answer.h"
 #include "router/generation/piece.h"
 #include "router/generation/prepared_request.h"
 #include "router/generation/request_metrics.h"
 #include "router/scheduling/attention_peer.h"
 #include "router/scheduling/worker_table.h"
+#include "router/tokenizer/tokenizer.h"
 
 namespace sextant::router {
 
@@ -89,17 +88,8 @@ class Dispatcher {
   [[nodiscard]] State state() const;
 
  private:
-  struct AnswerState {
-    std::unique_ptr<Answer> answer;  // null: still in the queue
-    SequenceNumber sequence = 0;     // 0: on no worker
-    PeerNumber peer = 0;
-    bool ended = false;
-    int losses = 0;        // of workers since the last token
-    int failures = 0;      // elsewhere to be tried, since the last token
-    PeerNumber avoid = 0;  // who failed it last
-    absl::Time last_token = absl::InfinitePast();
-    bool interrupted = false;  // by the loss of a worker, and no token since
-  };
+  // dispatcher_request.h has these two.
+  struct AnswerState;
   struct Request;
   struct Place {
     Request* request = nullptr;
@@ -125,13 +115,17 @@ class Dispatcher {
   void MoveFromUnlisted();
   [[nodiscard]] absl::Time NextMove() const;
   void End(Request& request, absl::Status status);
+  // What every call ends with: starts what can start, and tells whether workers are ready.
+  void Settle();
+
+  // Expiry (dispatcher_expiry.cc).
   void EndExpired();
+  // When to look at a new request for the first time.
+  [[nodiscard]] absl::Time FirstLook(const Request& request) const;
   // When to look again at a request that would end with `status`; in the past when it does.
   [[nodiscard]] absl::Time NextLook(const Request& request, const absl::Status& status) const;
   void NoteWhetherServed();
   [[nodiscard]] absl::Status ExpiryOf(const Request& request) const;
-  // What every call ends with: starts what can start, and tells whether workers are ready.
-  void Settle();
 
   const Options options_;
   RequestMetrics& metrics_;
