@@ -1,34 +1,25 @@
 // What the coordinator does by observed load: rebalancing, asked for and by itself, and copies.
+// Of two workers e0 holds the experts 0 to 3, and e1 those from 4 to 7.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "tests/support/message_of.h"
-#include "tests/unit/router/coordinator/simulated_cluster.h"
+#include "tests/unit/router/coordinator/coordinator_fixture.h"
 
 namespace sextant {
 namespace {
 
 using ::testing::Contains;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-class CoordinatorLoadTest : public ::testing::Test {
+class CoordinatorLoadTest : public CoordinatorTest {
  protected:
-  explicit CoordinatorLoadTest(CoordinatorConfig config = {}) : cluster_(std::move(config)) {}
-  ~CoordinatorLoadTest() override { EXPECT_THAT(cluster_.violations(), IsEmpty()); }
+  explicit CoordinatorLoadTest(CoordinatorConfig config = {})
+      : CoordinatorTest(std::move(config)) {}
 
-  // e0 holds 0 to 3 and e1 holds 4 to 7.
-  void StartCluster() {
-    cluster_.AddExpert("e0");
-    cluster_.AddExpert("e1");
-    cluster_.AddAttention("a0");
-    cluster_.Run(absl::Seconds(1));
-    ASSERT_EQ(cluster_.Status().phase(), "steady");
-  }
   // For so long the experts get so many rows in every twentieth of a second, wherever they are.
   void Load(const std::map<int, std::int64_t>& rows, absl::Duration duration) {
     const absl::Time end = cluster_.clock.Now() + duration;
@@ -43,20 +34,12 @@ class CoordinatorLoadTest : public ::testing::Test {
       cluster_.Run(absl::Milliseconds(50));
     }
   }
-  std::vector<int> Placed(const std::string& id) {
-    const v1::ClusterStatus status = cluster_.Status();
-    for (const v1::WorkerStatus& worker : status.workers()) {
-      if (worker.worker_id() == id) return {worker.experts().begin(), worker.experts().end()};
-    }
-    return {};
-  }
 
-  SimulatedCluster cluster_;
   std::uint64_t number_ = 0;
 };
 
 TEST_F(CoordinatorLoadTest, LoadIsSeenAsRowsPerSecond) {
-  StartCluster();
+  StartCluster(2);
   Load({{2, 10}, {5, 30}}, absl::Seconds(5));
   EXPECT_NEAR(cluster_.Status().expert_load(5), 600, 60);  // soon
   Load({{2, 10}, {5, 30}}, absl::Minutes(5));
@@ -70,7 +53,7 @@ TEST_F(CoordinatorLoadTest, LoadIsSeenAsRowsPerSecond) {
 }
 
 TEST_F(CoordinatorLoadTest, LoadOfAnExpertThatIsNoneEndsTheStream) {
-  StartCluster();
+  StartCluster(2);
   cluster_.worker("e0").load[8] = 1;
   cluster_.Run(absl::Milliseconds(300));
   const v1::ClusterStatus status = cluster_.Status();
@@ -78,7 +61,7 @@ TEST_F(CoordinatorLoadTest, LoadOfAnExpertThatIsNoneEndsTheStream) {
 }
 
 TEST_F(CoordinatorLoadTest, RebalancingPartsHotExpertsInOneEpoch) {
-  StartCluster();
+  StartCluster(2);
   Load({{0, 10}, {1, 10}, {4, 1}, {5, 1}}, absl::Seconds(10));
   EXPECT_EQ(cluster_.Status().epoch(), 1U);  // not by itself
   const auto dry = cluster_.coordinator().PlanRebalance();
@@ -100,7 +83,7 @@ TEST_F(CoordinatorLoadTest, RebalancingPartsHotExpertsInOneEpoch) {
 }
 
 TEST_F(CoordinatorLoadTest, EvenLoadNeedsNoEpoch) {
-  StartCluster();
+  StartCluster(2);
   Load({{0, 5}, {4, 5}}, absl::Seconds(2));
   ASSERT_TRUE(cluster_.coordinator().Rebalance(number_).ok());
   EXPECT_TRUE(cluster_.Status().rebalance().done());
@@ -111,13 +94,13 @@ TEST_F(CoordinatorLoadTest, EvenLoadNeedsNoEpoch) {
 TEST_F(CoordinatorLoadTest, WithoutLoadOrEpochItIsRefused) {
   EXPECT_EQ(cluster_.coordinator().Rebalance(number_).status().code(),
             absl::StatusCode::kFailedPrecondition);
-  StartCluster();
+  StartCluster(2);
   EXPECT_THAT(MessageOf(cluster_.coordinator().PlanRebalance()),
               HasSubstr("no load has been observed yet"));
 }
 
 TEST_F(CoordinatorLoadTest, ADeathMeanwhileDoesNotLoseIt) {
-  StartCluster();
+  StartCluster(2);
   cluster_.AddExpert("e2");
   cluster_.Run(absl::Seconds(1));
   Load({{0, 10}, {1, 10}}, absl::Seconds(5));
@@ -134,7 +117,7 @@ class CoordinatorAutoTest : public CoordinatorLoadTest {
 };
 
 TEST_F(CoordinatorAutoTest, LastingUnevenLoadIsEvenedOutOnce) {
-  StartCluster();
+  StartCluster(2);
   const std::map<int, std::int64_t> uneven = {{0, 10}, {1, 10}, {4, 1}, {5, 1}};
   Load(uneven, absl::Seconds(100));
   EXPECT_EQ(cluster_.Status().epoch(), 1U);  // too soon after the first epoch
@@ -146,7 +129,7 @@ TEST_F(CoordinatorAutoTest, LastingUnevenLoadIsEvenedOutOnce) {
 }
 
 TEST_F(CoordinatorAutoTest, ABurstIsNoReason) {
-  StartCluster();
+  StartCluster(2);
   for (int i = 0; i < 5; ++i) {
     Load({{0, 100}, {1, 100}}, absl::Seconds(10));
     Load({{0, 100}, {1, 100}, {4, 400}, {5, 400}}, absl::Seconds(20));
@@ -156,13 +139,13 @@ TEST_F(CoordinatorAutoTest, ABurstIsNoReason) {
 }
 
 TEST_F(CoordinatorAutoTest, OneHotExpertIsNoReason) {
-  StartCluster();
+  StartCluster(2);
   Load({{0, 100}, {4, 1}}, absl::Minutes(5));
   EXPECT_EQ(cluster_.Status().epoch(), 1U);
 }
 
 TEST_F(CoordinatorAutoTest, LittleLoadIsNoReason) {
-  StartCluster();
+  StartCluster(2);
   Load({{0, 1}, {1, 1}}, absl::Minutes(5));
   EXPECT_EQ(cluster_.Status().epoch(), 1U);
 }
@@ -173,7 +156,7 @@ class CoordinatorReplicaTest : public CoordinatorLoadTest {
 };
 
 TEST_F(CoordinatorReplicaTest, HotExpertsGetASecondHolder) {
-  StartCluster();
+  StartCluster(2);
   EXPECT_EQ(Placed("e0").size() + Placed("e1").size(), 10U);
   Load({{6, 10}, {7, 10}}, absl::Seconds(5));
   ASSERT_TRUE(cluster_.coordinator().Rebalance(number_).ok());
@@ -186,7 +169,7 @@ TEST_F(CoordinatorReplicaTest, HotExpertsGetASecondHolder) {
 }
 
 TEST_F(CoordinatorReplicaTest, ACopyTakesThePlaceOfADeadHolderAndNobodyElseMoves) {
-  StartCluster();
+  StartCluster(2);
   cluster_.AddExpert("e2");
   cluster_.Run(absl::Seconds(1));
   cluster_.Kill(cluster_.worker("e0"));
@@ -197,7 +180,7 @@ TEST_F(CoordinatorReplicaTest, ACopyTakesThePlaceOfADeadHolderAndNobodyElseMoves
 }
 
 TEST_F(CoordinatorReplicaTest, CopiesSurviveARestartOfTheRouter) {
-  StartCluster();
+  StartCluster(2);
   const auto e0 = Placed("e0");
   const auto e1 = Placed("e1");
   cluster_.RestartRouter();

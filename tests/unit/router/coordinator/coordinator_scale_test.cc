@@ -6,20 +6,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/support/message_of.h"
-#include "tests/unit/router/coordinator/simulated_cluster.h"
+#include "tests/unit/router/coordinator/coordinator_fixture.h"
 
 namespace sextant {
 namespace {
 
 using ::testing::Contains;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 
-class CoordinatorScaleTest : public ::testing::Test {
+class CoordinatorScaleTest : public CoordinatorTest {
  protected:
-  CoordinatorScaleTest() : cluster_({.expert_bytes = 1000}) {}
-  ~CoordinatorScaleTest() override { EXPECT_THAT(cluster_.violations(), IsEmpty()); }
+  CoordinatorScaleTest() : CoordinatorTest({.expert_bytes = 1000}) {}
 
   // One attention worker and so many expert workers, run by a host.
   void StartHost(int experts) {
@@ -27,12 +25,6 @@ class CoordinatorScaleTest : public ::testing::Test {
     cluster_.Run(absl::Seconds(1));
     ASSERT_EQ(cluster_.Status().phase(), "steady");
     ASSERT_EQ(Ready(v1::ROLE_EXPERT), experts);
-  }
-  void StartAlone(int experts) {
-    for (int i = 0; i < experts; ++i) cluster_.AddExpert(absl::StrCat("e", i));
-    cluster_.AddAttention("a0");
-    cluster_.Run(absl::Seconds(1));
-    ASSERT_EQ(cluster_.Status().phase(), "steady");
   }
 
   v1::ChangeProgress Scale(v1::Role role, int count) {
@@ -61,12 +53,7 @@ class CoordinatorScaleTest : public ::testing::Test {
     }
     return cluster_.worker("none");
   }
-  std::vector<std::string> Events() {
-    const v1::ClusterStatus status = cluster_.Status();
-    return {status.events().begin(), status.events().end()};
-  }
 
-  SimulatedCluster cluster_;
   std::uint64_t number_ = 0;
 };
 
@@ -210,7 +197,7 @@ TEST_F(CoordinatorScaleTest, AFrozenWorkerThatWakesAfterScalingDownIsNotOneTooMa
 }
 
 TEST_F(CoordinatorScaleTest, WithoutAHostItIsSaidAndWorkersAreWaitedFor) {
-  StartAlone(1);
+  StartCluster(1);
   EXPECT_THAT(Scale(v1::ROLE_EXPERT, 2).message(), HasSubstr("1 will be waited for"));
   cluster_.Run(absl::Seconds(3));
   EXPECT_FALSE(Goal().done());
@@ -221,7 +208,7 @@ TEST_F(CoordinatorScaleTest, WithoutAHostItIsSaidAndWorkersAreWaitedFor) {
 }
 
 TEST_F(CoordinatorScaleTest, WithoutAHostTooManyAreDrained) {
-  StartAlone(4);
+  StartCluster(4);
   Scale(v1::ROLE_EXPERT, 2);
   cluster_.Run(absl::Seconds(1));
   EXPECT_TRUE(Goal().done());

@@ -1,0 +1,125 @@
+// What must hold whenever the coordinator sends something or a worker obeys, and in the end.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "tests/unit/router/coordinator/simulated_cluster.h"
+
+namespace sextant {
+
+void SimulatedCluster::CheckPrepare(const v1::Placement& placement) {
+  if (placement.epoch() == newest_prepare_) return;  // to another worker, checked before
+  if (placement.epoch() <= std::max(newest_prepare_, newest_told_)) {
+    Violation(absl::StrCat("epoch ", placement.epoch(), " after ", newest_prepare_));
+  }
+  newest_prepare_ = placement.epoch();
+  ++epochs_begun_;
+  std::vector<int> holders(static_cast<std::size_t>(num_experts), 0);
+  for (const v1::PlacedWorker& placed : placement.expert_workers()) {
+    const bool there = std::any_of(open_.begin(), open_.end(), [&](const auto& entry) {
+      return entry.second.worker_id == placed.worker_id();
+    });
+    if (!there) Violation(absl::StrCat("experts placed on ", placed.worker_id(), ", who is gone"));
+    for (const int expert : placed.experts()) ++holders[static_cast<std::size_t>(expert)];
+  }
+  for (const int count : holders) {
+    if (count < 1 || count > (config_.replicas > 0 ? 2 : 1)) {
+      Violation(absl::StrCat("an expert has ", count, " holders"));
+    }
+  }
+}
+
+void SimulatedCluster::CheckCommit(std::uint64_t epoch) {
+  for (const auto& [stream, open] : open_) {
+    if (open.told_prepare == epoch && open.heard_prepared != epoch) {
+      Violation(absl::StrCat("commit ", epoch, " before ", open.worker_id, " has prepared"));
+    }
+  }
+}
+
+void SimulatedCluster::CheckRetire(std::uint64_t epoch) {
+  for (const auto& [stream, open] : open_) {
+    if (open.told_commit == 0 || open.worker_id.front() != 'a') continue;
+    if (open.told_commit != epoch || open.heard_committed != epoch) {
+      Violation(absl::StrCat("retire ", epoch, " while ", open.worker_id, " uses ",
+                             open.heard_committed));
+    }
+  }
+}
+
+// What attention workers that are members reach this worker for must be held by it.
+void SimulatedCluster::CheckReach(const SimulatedWorker& expert_worker, const char* when) {
+  for (const auto& [id, worker] : workers_) {
+    if (worker.is_expert() || !worker.committed_on_this_stream || !open_.contains(worker.stream)) {
+      continue;
+    }
+    for (const v1::PlacedWorker& placed : worker.committed.expert_workers()) {
+      if (placed.worker_id() != expert_worker.hello.worker_id()) continue;
+      for (const int expert : placed.experts()) {
+        if (expert_worker.held.contains(expert)) continue;
+        Violation(absl::StrCat(when, ", ", placed.worker_id(), " lacks expert ", expert, " that ",
+                               id, " reaches it for in epoch ", worker.committed.epoch()));
+      }
+    }
+  }
+}
+
+void SimulatedCluster::CheckSteady() {
+  const v1::ClusterStatus status = Status();
+  std::vector<std::string> attention;
+  int experts = 0;
+  for (const auto& [id, worker] : workers_) {
+    if (worker.over.has_value()) continue;
+    if (worker.is_expert()) ++experts;
+    if (!worker.is_expert()) attention.push_back(id);
+  }
+  if (experts == 0) {
+    if (!directory_.empty()) Violation("attention workers are ready without an expert worker");
+    return;
+  }
+  if (directory_ != attention) Violation("not every attention worker is ready in the end");
+  if (status.experts_covered() != num_experts)
+    Violation("not every expert has a holder in the end");
+  if (status.phase() != (attention.empty() ? "waiting for workers" : "steady")) {
+    Violation(absl::StrCat("the phase is ", status.phase(), " in the end"));
+  }
+  std::vector<int> holders(static_cast<std::size_t>(num_experts), 0);
+  for (const v1::WorkerStatus& shown : status.workers()) {
+    const auto found = workers_.find(shown.worker_id());
+    if (found == workers_.end()) {
+      Violation(absl::StrCat(shown.worker_id(), " is dead and still a member"));
+      continue;
+    }
+    const SimulatedWorker& worker = found->second;
+    if (shown.state() != "ready") {
+      Violation(absl::StrCat(shown.worker_id(), " is ", shown.state(), " in the end"));
+    }
+    if (worker.committed.epoch() != status.epoch()) {
+      Violation(absl::StrCat(shown.worker_id(), " is in epoch ", worker.committed.epoch(),
+                             " in the end, and not in ", status.epoch()));
+    }
+    if (!worker.is_expert()) continue;
+    const std::set<int> placed(shown.experts().begin(), shown.experts().end());
+    if (worker.held != placed) {
+      Violation(absl::StrCat(shown.worker_id(), " does not hold what is placed on it"));
+    }
+    for (const int expert : placed) ++holders[static_cast<std::size_t>(expert)];
+    const auto count = static_cast<int>(placed.size());
+    const int most = (num_experts + experts - 1) / experts;
+    const bool by_count = config_.spare_slots == 0 && config_.replicas == 0;
+    if ((by_count && count < num_experts / experts) ||
+        count > most + config_.spare_slots + 2 * config_.replicas) {
+      Violation(absl::StrCat(shown.worker_id(), " holds ", count, " experts in the end"));
+    }
+  }
+  for (const int count : holders) {
+    if (count < 1 || count > (config_.replicas > 0 ? 2 : 1)) {
+      Violation(absl::StrCat("an expert has ", count, " holders in the end"));
+    }
+  }
+}
+
+void SimulatedCluster::Violation(const std::string& what) {
+  if (violations_.size() < 20) violations_.push_back(what);
+}
+
+}  // namespace sextant
