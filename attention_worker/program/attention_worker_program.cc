@@ -15,10 +15,8 @@ struct Flags {
   std::optional<std::int64_t> cache_tokens;
   std::optional<std::int64_t> max_batch_tokens;
   std::optional<std::int64_t> max_sequences;
-  std::optional<std::string> prefix_cache;
+  std::optional<bool> prefix_cache;
 };
-
-CLI::Range Within(const IntRange& range) { return {range.min, range.max}; }
 
 void AddFlags(CLI::App& app, Flags& flags) {
   AddWorkerFlags(app, flags.worker);
@@ -30,24 +28,20 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--max-sequences", flags.max_sequences,
                  "Sequences computed at once; more wait [64]")
       ->check(Within(kMaxSequencesRange));
-  app.add_option("--prefix-cache", flags.prefix_cache,
-                 "on or off: keep the heads of prompts for those who come after [on]")
-      ->check(CLI::IsMember({"on", "off"}));
+  AddSwitch(app, "--prefix-cache", flags.prefix_cache,
+            "on or off: keep the heads of prompts for those who come after [on]");
 }
 
 // The file's settings with the flags laid over them.
 absl::StatusOr<Config> MakeConfig(const Flags& flags) {
   ASSIGN_OR_RETURN(Config config, ReadWorkerConfig(flags.worker));
-  const auto lay_over = [](const auto& given, auto& value) {
-    if (given.has_value()) value = *given;
-  };
   AttentionWorkerConfig& own = config.attention_worker;
-  lay_over(flags.cache_tokens, config.engine.cache_tokens);
-  lay_over(flags.max_batch_tokens, config.engine.max_batch_tokens);
-  lay_over(flags.max_sequences, own.max_sequences);
-  lay_over(flags.worker.admin_port, own.admin_port);
-  if (flags.prefix_cache.has_value()) own.prefix_cache = *flags.prefix_cache == "on";
-  if (!flags.worker.listen.empty()) own.listen = flags.worker.listen;
+  LayOver(flags.cache_tokens, config.engine.cache_tokens);
+  LayOver(flags.max_batch_tokens, config.engine.max_batch_tokens);
+  LayOver(flags.max_sequences, own.max_sequences);
+  LayOver(flags.worker.program.admin_port, own.admin_port);
+  LayOver(flags.prefix_cache, own.prefix_cache);
+  LayOver(flags.worker.listen, own.listen);
   if (own.listen.empty()) {
     own.listen.push_back(OwnUnixTarget(flags.worker.runtime_dir, "attention"));
   }

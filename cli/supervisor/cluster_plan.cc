@@ -55,7 +55,7 @@ absl::StatusOr<ChildSpec> Router(const ClusterPlanArgs& args, const std::string&
   Add(arguments, "--queue", absl::StrCat(config.queue));
   Add(arguments, "--wait-seconds", absl::StrCat(config.wait_seconds));
   Add(arguments, "--admin-port", absl::StrCat(config.admin_port));
-  Add(arguments, "--rebalance", config.rebalance ? "auto" : "off");
+  Add(arguments, "--rebalance", config.rebalance ? "on" : "off");
   Add(arguments, "--spare-experts", absl::StrCat(config.spare_experts));
   Add(arguments, "--replicated-experts", absl::StrCat(config.replicated_experts));
   if (!config.served_model_name.empty()) {

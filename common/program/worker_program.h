@@ -16,26 +16,25 @@
 #include "common/config/config.h"
 #include "common/observability/log.h"
 #include "common/program/program.h"
+#include "common/program/program_flags.h"
 
 namespace sextant {
 
 struct WorkerFlags {
+  ProgramFlags program;
   std::string model;
   std::string router = "127.0.0.1:7070";
-  std::string config_file;
   std::vector<std::string> listen;  // empty: as configured, else a unix socket in runtime_dir
   std::string runtime_dir;
   std::optional<std::int64_t> threads;
   std::optional<std::string> dtype;
-  std::optional<std::int64_t> admin_port;
-  std::optional<std::string> log_level;
 };
 
 // `flags` outlives the parse.
 void AddWorkerFlags(CLI::App& app, WorkerFlags& flags);
 
-// The file's settings with the flags for engine and cluster laid over them; `listen` and
-// `admin_port` belong to the role's own section. Errors: those of ReadConfig.
+// As ReadProgramConfig, with the flags for the engine laid over it; `listen` belongs to the role's
+// own section, too.
 [[nodiscard]] absl::StatusOr<Config> ReadWorkerConfig(const WorkerFlags& flags);
 
 struct WorkerLife {

@@ -13,8 +13,8 @@ constexpr char kRole[] = "expert_worker";
 absl::Status Run(const WorkerFlags& flags, StopSource& stop, const ReadyFunction& on_ready) {
   ASSIGN_OR_RETURN(Config config, ReadWorkerConfig(flags));
   ExpertWorkerConfig& own = config.expert_worker;
-  if (flags.admin_port.has_value()) own.admin_port = *flags.admin_port;
-  if (!flags.listen.empty()) own.listen = flags.listen;
+  LayOver(flags.program.admin_port, own.admin_port);
+  LayOver(flags.listen, own.listen);
   if (own.listen.empty()) own.listen.push_back(OwnUnixTarget(flags.runtime_dir, "expert"));
   return RunWorker<ExpertWorker>(
       {.role = kRole, .admin_port = own.admin_port, .cluster = config.cluster},

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
+#include "common/program/program_flags.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "router/model_text/model_text.h"
@@ -24,35 +25,31 @@ constexpr char kInference[] = "sextant.v1.Inference";
 constexpr absl::Duration kEndGrace = absl::Seconds(1);
 
 struct Flags {
+  ProgramFlags program;
   std::string model;
-  std::string config_file;
   std::vector<std::string> listen;
   std::optional<std::int64_t> queue;
   std::optional<std::int64_t> wait_seconds;
   std::optional<std::string> served_model_name;
   std::string profile;
   int expert_workers = 0;
-  std::optional<std::string> rebalance;
+  std::optional<bool> rebalance;
   std::optional<std::int64_t> spare_experts;
   std::optional<std::int64_t> replicated_experts;
-  std::optional<std::int64_t> admin_port;
-  std::optional<std::string> log_level;
 };
 
 void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--model", flags.model,
                  "The model's folder: config.json and tokenizer; no weights are read")
       ->required();
-  app.add_option("--config", flags.config_file,
-                 "YAML file of the cluster's settings; flags win over it");
   app.add_option("--listen", flags.listen,
                  "gRPC target to listen on, for clients and workers alike; may be given several "
                  "times [127.0.0.1:7070]");
   app.add_option("--queue", flags.queue, "Requests that may wait; more are refused [256]")
-      ->check(CLI::Range(kQueueRange.min, kQueueRange.max));
+      ->check(Within(kQueueRange));
   app.add_option("--wait-seconds", flags.wait_seconds,
                  "That a request without a deadline waits while no worker can serve it [30]")
-      ->check(CLI::Range(kWaitSecondsRange.min, kWaitSecondsRange.max));
+      ->check(Within(kWaitSecondsRange));
   app.add_option("--served-model-name", flags.served_model_name,
                  "What clients call the model [the name of its folder]");
   app.add_option("--numeric-profile", flags.profile,
@@ -60,42 +57,29 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--expert-workers", flags.expert_workers,
                  "Expert workers to wait for before experts are placed; 0: who comes first [0]")
       ->check(CLI::Range(0, 64));
-  app.add_option("--rebalance", flags.rebalance,
-                 "auto: move experts by observed load without being asked; off: when asked [off]")
-      ->check(CLI::IsMember({"auto", "off"}));
+  AddSwitch(app, "--rebalance", flags.rebalance,
+            "on: move experts by observed load without being asked; off: when asked [off]");
   app.add_option("--spare-experts", flags.spare_experts,
                  "Experts that a worker may hold beyond an even share to even out the load [0]")
-      ->check(CLI::Range(kSpareExpertsRange.min, kSpareExpertsRange.max));
+      ->check(Within(kSpareExpertsRange));
   app.add_option("--replicated-experts", flags.replicated_experts,
                  "So many experts, the hottest, are held by two workers [0]")
-      ->check(CLI::Range(kReplicatedExpertsRange.min, kReplicatedExpertsRange.max));
-  app.add_option("--admin-port", flags.admin_port, "Port of the metrics page; 0: any, -1: none [0]")
-      ->check(CLI::Range(kAdminPortRange.min, kAdminPortRange.max));
-  app.add_option("--log-level", flags.log_level, "debug, info, warning or error [info]")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+      ->check(Within(kReplicatedExpertsRange));
+  AddProgramFlags(app, flags.program);
 }
 
 // The file's settings with the flags laid over them.
 absl::StatusOr<Config> MakeConfig(const Flags& flags) {
-  Config config;
-  if (!flags.config_file.empty()) {
-    ASSIGN_OR_RETURN(config, ReadConfig(flags.config_file));
-  }
-  if (flags.queue.has_value()) config.router.queue = *flags.queue;
-  if (flags.wait_seconds.has_value()) config.router.wait_seconds = *flags.wait_seconds;
-  if (flags.admin_port.has_value()) config.router.admin_port = *flags.admin_port;
-  if (flags.rebalance.has_value()) config.router.rebalance = *flags.rebalance == "auto";
-  if (flags.spare_experts.has_value()) config.router.spare_experts = *flags.spare_experts;
-  if (flags.replicated_experts.has_value()) {
-    config.router.replicated_experts = *flags.replicated_experts;
-  }
-  if (flags.served_model_name.has_value()) {
-    config.router.served_model_name = *flags.served_model_name;
-  }
-  if (flags.log_level.has_value()) {
-    ASSIGN_OR_RETURN(config.cluster.log_level, ParseLogLevel(*flags.log_level));
-  }
-  if (!flags.listen.empty()) config.router.listen = flags.listen;
+  ASSIGN_OR_RETURN(Config config, ReadProgramConfig(flags.program));
+  RouterConfig& own = config.router;
+  LayOver(flags.program.admin_port, own.admin_port);
+  LayOver(flags.listen, own.listen);
+  LayOver(flags.queue, own.queue);
+  LayOver(flags.wait_seconds, own.wait_seconds);
+  LayOver(flags.served_model_name, own.served_model_name);
+  LayOver(flags.rebalance, own.rebalance);
+  LayOver(flags.spare_experts, own.spare_experts);
+  LayOver(flags.replicated_experts, own.replicated_experts);
   return config;
 }
 

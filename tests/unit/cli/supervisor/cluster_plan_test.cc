@@ -77,10 +77,12 @@ TEST_F(ClusterPlanTest, SettingsBecomeFlagsOfTheirProgram) {
   args_.config.engine.dtype = Precision::kFp32;
   args_.config.engine.cache_tokens = 99;
   args_.config.router.served_model_name = "lite";
+  args_.config.router.rebalance = true;
   args_.config.attention_worker.prefix_cache = false;
   args_.config.attention_worker.listen = {"0.0.0.0:7101"};
   args_.config.expert_worker.admin_port = 9200;
-  EXPECT_THAT(Line(0), AllOf(HasSubstr(" --served-model-name lite "), Not(HasSubstr("fp32"))));
+  EXPECT_THAT(Line(0), AllOf(HasSubstr(" --served-model-name lite "), HasSubstr(" --rebalance on "),
+                             Not(HasSubstr("fp32"))));
   EXPECT_THAT(Line(1), AllOf(HasSubstr(" --router unix:/run/s/router.sock "),
                              HasSubstr(" --dtype fp32 "), HasSubstr(" --listen 0.0.0.0:7101 "),
                              HasSubstr(" --cache-tokens 99 "), HasSubstr(" --prefix-cache off ")));
