@@ -1,14 +1,13 @@
 #include "tests/chaos/disturbed_cluster.h"
 
 #include <algorithm>
-#include <array>
 #include <csignal>
-#include <cstdio>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/status.h"
+#include "tests/support/run_program.h"
 #include "tests/support/temp_dir.h"
 
 namespace sextant::chaos {
@@ -32,18 +31,11 @@ std::vector<int> ReadyPids(const v1::ClusterStatus& status, WorkerKind kind) {
 // Nothing when it ended with status 0, or because the next one came before it was done; else all
 // that it said.
 std::string RunScale(const std::string& target, int count) {
-  const std::string command = absl::StrCat("'", SEXTANT_PROGRAM, "' scale experts ", count,
-                                           " --timeout 60 --router ", target, " 2>&1");
-  FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) return "popen failed";
-  std::string output;
-  std::array<char, 4096> block;
-  while (const std::size_t size = fread(block.data(), 1, block.size(), pipe)) {
-    output.append(block.data(), size);
-  }
-  const bool superseded = absl::StrContains(output, "has taken the place of this one");
-  if (pclose(pipe) == 0 || superseded) return "";
-  return absl::StrCat("scale experts ", count, ": ", output);
+  const ProgramOutcome outcome = RunProgram(
+      SEXTANT_PROGRAM, absl::StrCat("scale experts ", count, " --timeout 60 --router ", target));
+  const bool superseded = absl::StrContains(outcome.output, "has taken the place of this one");
+  if (outcome.exit_status == 0 || superseded) return "";
+  return absl::StrCat("scale experts ", count, ": ", outcome.output);
 }
 
 }  // namespace

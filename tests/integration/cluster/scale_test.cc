@@ -3,9 +3,7 @@
 #include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <atomic>
-#include <cstdio>
 #include <functional>
 #include <future>
 #include <string>
@@ -15,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/integration/cluster/asked_requests.h"
 #include "tests/integration/cluster/up_process.h"
+#include "tests/support/run_program.h"
 
 namespace sextant {
 namespace {
@@ -24,11 +23,6 @@ using ::testing::SizeIs;
 using ::testing::StartsWith;
 
 std::string Model() { return std::string(SEXTANT_SOURCE_DIR) + "/tests/golden/model/lite"; }
-
-struct Outcome {
-  int exit_status = -1;
-  std::string output;  // of both streams
-};
 
 std::vector<v1::WorkerStatus> ReadyWorkers(const v1::ClusterStatus& status, v1::Role role) {
   std::vector<v1::WorkerStatus> workers;
@@ -46,22 +40,12 @@ class ClusterScaleTest : public ::testing::Test {
     up_ = *std::move(up);
   }
 
-  Outcome Sextant(const std::string& arguments) {
-    const std::string command =
-        absl::StrCat("'", SEXTANT_PROGRAM, "' ", arguments, " --router ", up_->target(), " 2>&1");
-    Outcome outcome;
-    std::FILE* pipe = popen(command.c_str(), "r");  // NOLINT(cert-env33-c): a fixed command
-    if (pipe == nullptr) return outcome;
-    std::array<char, 4096> block;
-    while (const std::size_t count = std::fread(block.data(), 1, block.size(), pipe)) {
-      outcome.output.append(block.data(), count);
-    }
-    outcome.exit_status = WEXITSTATUS(pclose(pipe));
-    return outcome;
+  ProgramOutcome Sextant(const std::string& arguments) {
+    return RunProgram(SEXTANT_PROGRAM, absl::StrCat(arguments, " --router ", up_->target()));
   }
 
   void Scale(const std::string& role, int count) {
-    const Outcome outcome = Sextant(absl::StrCat("scale ", role, " ", count));
+    const ProgramOutcome outcome = Sextant(absl::StrCat("scale ", role, " ", count));
     EXPECT_EQ(outcome.exit_status, 0) << outcome.output;
     EXPECT_THAT(outcome.output, StartsWith("plan "));
     EXPECT_THAT(outcome.output, HasSubstr(absl::StrCat("\ndone     ", count, " ")));
@@ -137,7 +121,7 @@ TEST_F(ClusterScaleTest, DrainTakesOneWorkerOutForGood) {
   const auto status = up_->Status();
   ASSERT_TRUE(status.ok()) << status.status();
   const std::string worker = ReadyWorkers(*status, v1::ROLE_EXPERT).at(1).worker_id();
-  const Outcome outcome = Sextant(absl::StrCat("drain ", worker, " --wait"));
+  const ProgramOutcome outcome = Sextant(absl::StrCat("drain ", worker, " --wait"));
   EXPECT_EQ(outcome.exit_status, 0) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr(worker + " has gone"));
   const auto after = up_->WaitUntil([&](const v1::ClusterStatus& now) {
@@ -151,7 +135,7 @@ TEST_F(ClusterScaleTest, DrainTakesOneWorkerOutForGood) {
 
 TEST_F(ClusterScaleTest, ADryRunShowsThePlanAndChangesNothing) {
   ASSERT_NO_FATAL_FAILURE(Start(1, 2));
-  const Outcome outcome = Sextant("scale experts 4 --dry-run");
+  const ProgramOutcome outcome = Sextant("scale experts 4 --dry-run");
   EXPECT_EQ(outcome.exit_status, 0);
   EXPECT_THAT(outcome.output, StartsWith("plan     2 -> 4 expert workers: 2 will be started by "
                                          "sextant up (process "));

@@ -4,46 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "nlohmann/json.hpp"
+#include "tests/support/small_cluster_status.h"
 
 namespace sextant::cli {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-v1::ClusterStatus SmallCluster() {
-  v1::ClusterStatus status;
-  status.set_version("0.1.0");
-  status.set_phase("steady");
-  status.set_epoch(4);
-  status.set_experts_covered(8);
-  status.set_uptime_seconds(192.7);
-  status.set_numeric_profile("cpu-avx2");
-  status.mutable_model()->set_dtype("bf16");
-  status.mutable_model()->set_num_experts(8);
-  status.mutable_queue()->set_queued(2);
-  status.mutable_queue()->set_capacity(256);
-  v1::WorkerStatus& attention = *status.add_workers();
-  attention.set_role(v1::ROLE_ATTENTION);
-  attention.set_worker_id("attention-box-1-aa");
-  attention.set_target("unix:/run/a");
-  attention.set_state("ready");
-  attention.set_epoch(4);
-  attention.set_cache_blocks(200);
-  attention.set_free_blocks(150);
-  attention.set_running(3);
-  attention.set_tokens_per_second(41.25);
-  v1::WorkerStatus& expert = *status.add_workers();
-  expert.set_role(v1::ROLE_EXPERT);
-  expert.set_worker_id("expert-box-2-bb");
-  expert.set_target("unix:/run/e");
-  expert.set_state("silent");
-  expert.set_silent_seconds(0.62);
-  expert.set_epoch(4);
-  for (int i = 0; i < 8; ++i) expert.add_experts(i);
-  status.add_events("2026-01-01T00:00:00.000Z something happened");
-  return status;
-}
 
 TEST(RangesTest, RunsBecomeRanges) {
   EXPECT_EQ(Ranges({}), "-");
@@ -52,7 +19,7 @@ TEST(RangesTest, RunsBecomeRanges) {
 }
 
 TEST(ClusterTableTest, ShowsAWorkerOnALine) {
-  EXPECT_EQ(ClusterTable(SmallCluster(), false),
+  EXPECT_EQ(ClusterTable(SmallClusterStatus(), false),
             R"(sextant 0.1.0, up 3m12s: steady, epoch 4, 8 of 8 experts held
 model - -, bf16, profile cpu-avx2; requests: 0 running, 2 of 256 queued
 
@@ -63,8 +30,8 @@ expert     expert-box-2-bb     unix:/run/e  silent 0.6s  4      0-7      -      
 }
 
 TEST(ClusterTableTest, EventsComeOnRequest) {
-  EXPECT_THAT(ClusterTable(SmallCluster(), false), Not(HasSubstr("something happened")));
-  EXPECT_THAT(ClusterTable(SmallCluster(), true), HasSubstr("something happened\n"));
+  EXPECT_THAT(ClusterTable(SmallClusterStatus(), false), Not(HasSubstr("something happened")));
+  EXPECT_THAT(ClusterTable(SmallClusterStatus(), true), HasSubstr("something happened\n"));
 }
 
 TEST(ClusterTableTest, ClusterWithoutWorkersHasNoTable) {
@@ -76,7 +43,7 @@ TEST(ClusterTableTest, ClusterWithoutWorkersHasNoTable) {
 }
 
 TEST(ClusterJsonTest, HasTheFieldsOfTheMessage) {
-  const auto document = nlohmann::json::parse(ClusterJson(SmallCluster()));
+  const auto document = nlohmann::json::parse(ClusterJson(SmallClusterStatus()));
   EXPECT_EQ(document["epoch"], 4);
   EXPECT_EQ(document["workers"][0]["role"], "attention");
   EXPECT_EQ(document["workers"][1]["experts"].size(), 8U);
@@ -85,7 +52,7 @@ TEST(ClusterJsonTest, HasTheFieldsOfTheMessage) {
 }
 
 TEST(ClusterJsonTest, BrokenTextOfAWorkerIsReplaced) {
-  v1::ClusterStatus status = SmallCluster();
+  v1::ClusterStatus status = SmallClusterStatus();
   status.set_numeric_profile("\xff");
   EXPECT_TRUE(nlohmann::json::accept(ClusterJson(status)));
 }

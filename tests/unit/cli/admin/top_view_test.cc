@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/small_cluster_status.h"
 
 namespace sextant::cli {
 namespace {
@@ -13,24 +14,12 @@ using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
+// Three of the experts are held, and two of them are hot.
 v1::ClusterStatus Cluster() {
-  v1::ClusterStatus status;
+  v1::ClusterStatus status = SmallClusterStatus();
   status.set_phase("waiting for workers");
-  status.set_epoch(3);
-  status.set_experts_covered(8);
-  status.mutable_model()->set_num_experts(8);
-  status.mutable_queue()->set_queued(5);
-  status.mutable_queue()->set_capacity(256);
-  v1::WorkerStatus& attention = *status.add_workers();
-  attention.set_role(v1::ROLE_ATTENTION);
-  attention.set_worker_id("attention-1");
-  attention.set_cache_blocks(200);
-  attention.set_free_blocks(150);
-  attention.set_running(3);
-  attention.set_tokens_per_second(41.25);
-  v1::WorkerStatus& expert = *status.add_workers();
-  expert.set_role(v1::ROLE_EXPERT);
-  expert.set_worker_id("expert-1");
+  v1::WorkerStatus& expert = *status.mutable_workers(1);
+  expert.clear_experts();
   for (const int held : {1, 2, 7}) expert.add_experts(held);
   for (const double load : {50.0, 100.0, 50.0, 0.0, 0.0, 0.0, 0.0, 0.0}) {
     status.add_expert_load(load);
@@ -68,7 +57,7 @@ TEST(TopViewTest, ASmallScreenIsCutOff) {
 TEST(TopViewTest, ALineIsForPrograms) {
   EXPECT_EQ(
       TopLine(Cluster()),
-      "epoch=3 phase=waiting-for-workers tokens/s=41.2 running=3 waiting=0 queued=5 cache=25% "
+      "epoch=4 phase=waiting-for-workers tokens/s=41.2 running=3 waiting=0 queued=2 cache=25% "
       "attention=1 expert=1 covered=8/8");
 }
 
