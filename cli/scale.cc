@@ -32,7 +32,7 @@ absl::Status Run(const Options& options) {
 void AddScaleCommand(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
-      "scale", "Change how many workers there are, while streams run; none ends, none is slower");
+      "scale", "Change how many workers there are; no stream ends by a change of scale");
   command->footer(
       "\nThe plan comes first, then a line for every step, until the new epoch is committed and\n"
       "what the old one held is dropped. `sextant up` starts and stops the processes; without it,\n"
