@@ -62,20 +62,4 @@ ExpertHolders PlanPlacement(const PlacementArgs& args) {
   return holders;
 }
 
-std::vector<std::int32_t> ExpertsOf(const ExpertHolders& holders, const std::string& worker) {
-  std::vector<std::int32_t> experts;
-  for (std::size_t expert = 0; expert < holders.size(); ++expert) {
-    if (holders[expert] == worker) experts.push_back(static_cast<std::int32_t>(expert));
-  }
-  return experts;
-}
-
-int CountMoves(const ExpertHolders& before, const ExpertHolders& after) {
-  int moves = 0;
-  for (std::size_t expert = 0; expert < after.size(); ++expert) {
-    if (expert >= before.size() || before[expert] != after[expert]) ++moves;
-  }
-  return moves;
-}
-
 }  // namespace sextant

@@ -5,7 +5,6 @@
 // placement, on every machine.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,12 +20,5 @@ struct PlacementArgs {
 
 // Every expert has a holder in the result. With more workers than experts, some hold none.
 [[nodiscard]] ExpertHolders PlanPlacement(const PlacementArgs& args);
-
-// The experts of one worker, ascending.
-[[nodiscard]] std::vector<std::int32_t> ExpertsOf(const ExpertHolders& holders,
-                                                  const std::string& worker);
-
-// How many experts have a holder in `after` that is not their holder in `before`.
-[[nodiscard]] int CountMoves(const ExpertHolders& before, const ExpertHolders& after);
 
 }  // namespace sextant

@@ -7,19 +7,13 @@
 #include <map>
 #include <random>
 
-#include "absl/strings/str_cat.h"
+#include "tests/unit/router/coordinator/placements.h"
 
 namespace sextant {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
-
-std::vector<std::string> Workers(int count) {
-  std::vector<std::string> workers;
-  for (int i = 0; i < count; ++i) workers.push_back(absl::StrCat("w", i));
-  return workers;
-}
 
 std::map<std::string, int> Counts(const ExpertHolders& holders) {
   std::map<std::string, int> counts;
@@ -43,7 +37,7 @@ TEST(BalanceLoadTest, TwoHotExpertsOfOneWorkerArePartedByOneExchange) {
   const ExpertHolders current = {"a", "a", "b", "b"};
   const ExpertHolders after =
       BalanceLoad({.workers = {"a", "b"}, .current = current, .loads = {10, 10, 1, 1}});
-  EXPECT_EQ(CountMoves(current, after), 2);
+  EXPECT_EQ(Moves(current, after), 2);
   EXPECT_NE(after[0], after[1]);
   EXPECT_DOUBLE_EQ(Imbalance({"a", "b"}, after, {10, 10, 1, 1}), 1);
 }
@@ -52,7 +46,7 @@ TEST(BalanceLoadTest, ASpareSlotTakesASingleMove) {
   const ExpertHolders current = {"a", "a", "b", "b"};
   const ExpertHolders after = BalanceLoad(
       {.workers = {"a", "b"}, .current = current, .loads = {10, 12, 1, 1}, .spare_slots = 1});
-  EXPECT_EQ(CountMoves(current, after), 1);
+  EXPECT_EQ(Moves(current, after), 1);
   EXPECT_EQ(Counts(after)["b"], 3);
 }
 
@@ -90,7 +84,7 @@ TEST(BalanceLoadTest, RandomLoadsBecomeEvenWithinTheSlots) {
       EXPECT_LE(experts, (64 + count - 1) / count + spare);
     }
     // No more moves than it takes: far fewer than a placement from nothing would.
-    EXPECT_LT(CountMoves(current, after), 32);
+    EXPECT_LT(Moves(current, after), 32);
     std::vector<std::string> shuffled = workers;
     std::shuffle(shuffled.begin(), shuffled.end(), random);
     EXPECT_EQ(after,
