@@ -15,10 +15,6 @@ std::string Shown(const absl::Status& status) {
   return std::string(status.message().data(), status.message().size());
 }
 
-const std::string& TargetShown(const v1::Endpoint& endpoint) {
-  return endpoint.unix_target().empty() ? endpoint.tcp_target() : endpoint.unix_target();
-}
-
 std::vector<std::int32_t> HeldBy(const v1::Hello& hello) {
   for (const v1::PlacedWorker& placed : hello.holding().expert_workers()) {
     if (placed.worker_id() == hello.worker_id()) {
@@ -161,7 +157,7 @@ void Coordinator::OnHello(StreamId stream, const v1::Hello& hello) {
       static_cast<std::int32_t>(absl::ToInt64Milliseconds(config_.death_after)));
   output_.Send(stream, message);
   Note(absl::StrCat(
-      hello.worker_id(), " joined at ", TargetShown(hello.endpoint()),
+      hello.worker_id(), " joined at ", worker.target(),
       worker.held_epoch == 0 ? "" : absl::StrCat(", holding epoch ", worker.held_epoch)));
 }
 

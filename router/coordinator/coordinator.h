@@ -163,6 +163,7 @@ class Coordinator {
   void FillScales(v1::ClusterStatus& status) const;
 
   [[nodiscard]] const char* StateOf(const Worker& worker) const;
+  [[nodiscard]] bool IsReady(const Worker& worker) const;
   [[nodiscard]] std::string Phase() const;
   [[nodiscard]] v1::EpochStatus ChangeStatus() const;
 

@@ -67,11 +67,10 @@ bool Coordinator::IsSupervised(const Worker& worker) const {
 // fewest experts or computes the fewest sequences, the youngest name among equals.
 std::vector<std::string> Coordinator::ChooseLeavers(v1::Role role, int count) const {
   const auto cost = [this](const Worker& worker) {
-    const bool serves = std::string(StateOf(worker)) == "ready";
     const std::int64_t load =
         worker.is_expert() ? static_cast<std::int64_t>(ExpertsOf(holders_, worker.id()).size())
                            : worker.beat.running() + worker.beat.waiting();
-    return std::make_pair(serves, load);
+    return std::make_pair(IsReady(worker), load);
   };
   std::vector<const Worker*> staying = Staying(role);
   std::stable_sort(staying.begin(), staying.end(), [&](const Worker* a, const Worker* b) {
@@ -161,7 +160,7 @@ bool Coordinator::IsReached(v1::Role role, const ScaleGoal& goal) const {
   int ready = 0;
   for (const auto& [id, worker] : workers_) {
     if (worker.role() != role) continue;
-    if (std::string(StateOf(worker)) != "ready") return false;
+    if (!IsReady(worker)) return false;
     ++ready;
   }
   return ready >= goal.count;
@@ -261,7 +260,7 @@ void Coordinator::FillScales(v1::ClusterStatus& status) const {
     for (const auto& [id, worker] : workers_) {
       if (worker.role() != role) continue;
       shown.set_present(shown.present() + 1);
-      if (std::string(StateOf(worker)) == "ready") shown.set_ready(shown.ready() + 1);
+      if (IsReady(worker)) shown.set_ready(shown.ready() + 1);
     }
     shown.set_done(goal.done);
     const std::int64_t moved = goal.done ? goal.moved : moved_ - goal.moved_before;

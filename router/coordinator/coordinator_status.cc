@@ -12,16 +12,14 @@ v1::ClusterStatus Coordinator::Status() const {
   status.set_numeric_profile(agreement_.numeric_profile());
   status.set_epoch(epoch_);
   status.set_phase(Phase());
-  for (const v1::Role role : {v1::ROLE_ATTENTION, v1::ROLE_EXPERT}) {
+  for (const v1::Role role : kRoles) {
     for (const auto& [id, worker] : workers_) {
-      if (worker.hello.role() != role) continue;
+      if (worker.role() != role) continue;
       v1::WorkerStatus& shown = *status.add_workers();
-      const v1::Endpoint& endpoint = worker.hello.endpoint();
       const std::vector<std::int32_t> experts = ExpertsOf(holders_, id);
       shown.set_worker_id(id);
       shown.set_role(role);
-      shown.set_target(endpoint.unix_target().empty() ? endpoint.tcp_target()
-                                                      : endpoint.unix_target());
+      shown.set_target(worker.target());
       shown.set_state(StateOf(worker));
       shown.set_epoch(worker.committed);
       shown.mutable_experts()->Add(experts.begin(), experts.end());
@@ -68,6 +66,10 @@ const char* Coordinator::StateOf(const Worker& worker) const {
   if (!worker.started || worker.committed == 0) return "joining";
   const absl::Duration silence = clock_.Now() - worker.last_heard;
   return silence > 2.5 * config_.heartbeat_interval ? "silent" : "ready";
+}
+
+bool Coordinator::IsReady(const Worker& worker) const {
+  return std::string(StateOf(worker)) == "ready";
 }
 
 std::string Coordinator::Phase() const {

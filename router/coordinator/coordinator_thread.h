@@ -6,11 +6,11 @@
 //   ... streams call Open, Receive, Close ...
 //   coordinator.Stop();                // before the listener's owner goes
 //
-// Threads:   any thread calls Open, Receive, Close, their namesakes for hosts, Drain and Scale;
-// none
-//            of them blocks. A stream's own calls must come in order. CoordinatorStream's functions
-//            are called by the coordinator's thread, must not block, and may still be called while
-//            Close is called by another thread, so a stream shares the ownership of itself.
+// Threads:   any thread calls Open, Receive, Close, their namesakes for hosts, Drain, Scale and
+//            Rebalance; none of them blocks. A stream's own calls must come in order.
+//            CoordinatorStream's functions are called by the coordinator's thread, must not block,
+//            and may still be called while Close is called by another thread, so a stream shares
+//            the ownership of itself.
 // Errors:    Receive is false when the queue is full or the thread has stopped: end the stream.
 #pragma once
 

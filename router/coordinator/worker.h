@@ -30,6 +30,11 @@ struct Worker {
   [[nodiscard]] v1::Role role() const { return hello.role(); }
   [[nodiscard]] bool is_expert() const { return hello.role() == v1::ROLE_EXPERT; }
   [[nodiscard]] const std::string& id() const { return hello.worker_id(); }
+  // Where it is reached: on its host, if it has a unix socket.
+  [[nodiscard]] const std::string& target() const {
+    const v1::Endpoint& endpoint = hello.endpoint();
+    return endpoint.unix_target().empty() ? endpoint.tcp_target() : endpoint.unix_target();
+  }
   // May be given experts.
   [[nodiscard]] bool is_candidate() const { return is_expert() && started && !leaving; }
 };
