@@ -18,7 +18,7 @@ namespace sextant {
 namespace {
 
 constexpr absl::Duration kLongestStart = absl::Minutes(1);
-constexpr absl::Duration kLongestWait = absl::Seconds(10);
+constexpr absl::Duration kLongestWait = absl::Seconds(60);
 
 // The state letter and the parent of a process (proc(5)); nothing when there is none.
 struct ProcessState {

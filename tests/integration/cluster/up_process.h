@@ -36,7 +36,7 @@ class UpProcess {
   [[nodiscard]] int pid() const { return pid_; }
 
   [[nodiscard]] absl::StatusOr<v1::ClusterStatus> Status() const;
-  // Asks until `wanted` holds. Errors: DeadlineExceeded with the last status after ten seconds.
+  // Asks until `wanted` holds. Errors: DeadlineExceeded with the last status after a minute.
   [[nodiscard]] absl::StatusOr<v1::ClusterStatus> WaitUntil(
       const std::function<bool(const v1::ClusterStatus&)>& wanted) const;
 
