@@ -3,8 +3,10 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include <filesystem>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "common/rpc/keepalive.h"
 
 namespace sextant {
@@ -29,7 +31,11 @@ std::string HostId() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
   std::string id;
   std::getline(file, id);
-  return id;
+  // Containers of one machine have its kernel in common, and not the folders that sockets lie in.
+  std::error_code error;
+  const std::filesystem::path files =
+      std::filesystem::read_symlink("/proc/self/ns/mnt", error);  // "mnt:[4026531841]"
+  return id.empty() || error ? id : absl::StrCat(id, "/", files.string());
 }
 
 std::string TargetOf(const v1::Endpoint& peer, const std::string& own_host_id) {

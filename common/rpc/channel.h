@@ -14,7 +14,8 @@ namespace sextant {
 // within a second after a failure. No message limit: peers inside the cluster are trusted.
 [[nodiscard]] std::shared_ptr<grpc::Channel> OpenChannel(const std::string& target);
 
-// The boot id: equal for processes that can reach each other's unix sockets.
+// Equal for processes that can reach each other's unix sockets: the boot id and the mount
+// namespace, which each container has for itself.
 [[nodiscard]] std::string HostId();
 
 // The unix socket where the peer is on this host and has one, else its TCP address.

@@ -2,10 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <fstream>
 
@@ -17,6 +20,8 @@ namespace sextant {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 bool CanConnect(const std::string& target) {
@@ -78,6 +83,28 @@ TEST(RpcChannelTest, UnixSocketsAreForPeersOfTheSameHost) {
   EXPECT_EQ(TargetOf(peer, "b"), "10.0.0.1:1");
   peer.clear_unix_target();
   EXPECT_EQ(TargetOf(peer, "a"), "10.0.0.1:1");
+}
+
+TEST(RpcChannelTest, AContainerIsAHostOfItsOwn) {
+  EXPECT_THAT(HostId(), Not(IsEmpty()));
+  EXPECT_EQ(HostId(), HostId());
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (unshare(CLONE_NEWNS) != 0) _exit(1);
+    const std::string id = HostId();
+    _exit(write(ends[1], id.data(), id.size()) == static_cast<ssize_t>(id.size()) ? 0 : 2);
+  }
+  close(ends[1]);
+  std::array<char, 256> bytes{};
+  const ssize_t count = read(ends[0], bytes.data(), bytes.size());
+  close(ends[0]);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  if (WEXITSTATUS(status) == 1) GTEST_SKIP() << "a mount namespace needs root";
+  ASSERT_EQ(status, 0);
+  EXPECT_NE(std::string(bytes.data(), static_cast<std::size_t>(count)), HostId());
 }
 
 }  // namespace
