@@ -11,6 +11,7 @@ void ReadSections(YamlReader& root, Config* config) {
   ReadAttentionWorkerSection(root, &config->attention_worker);
   ReadExpertWorkerSection(root, &config->expert_worker);
   ReadClusterSection(root, &config->cluster);
+  ReadNodeSection(root, &config->node);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/config/engine_config.h"
+#include "common/config/node_config.h"
 #include "common/config/role_config.h"
 
 namespace sextant {
@@ -17,6 +18,9 @@ struct Config {
   AttentionWorkerConfig attention_worker;
   ExpertWorkerConfig expert_worker;
   ClusterConfig cluster;
+  NodeConfig node;
+
+  friend bool operator==(const Config&, const Config&) = default;
 };
 
 // Errors: those of ReadYamlFile.

@@ -18,6 +18,8 @@ struct EngineConfig {
   Precision dtype = Precision::kBf16;
   std::int64_t cache_tokens = 16384;    // tokens that the latent cache holds, all sequences
   std::int64_t max_batch_tokens = 512;  // rows of one step: decode rows, then prefill chunks
+
+  friend bool operator==(const EngineConfig&, const EngineConfig&) = default;
 };
 
 // Declares the section's keys on the root of a file.

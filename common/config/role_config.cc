@@ -41,6 +41,7 @@ void ReadClusterSection(YamlReader& root, ClusterConfig* config) {
                               {"info", LogLevel::kInfo},
                               {"warning", LogLevel::kWarning},
                               {"error", LogLevel::kError}});
+    cluster.String("admin_host", &config->admin_host);
   });
 }
 

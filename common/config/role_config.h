@@ -36,6 +36,8 @@ struct RouterConfig {
   // How many experts more than an even share a worker may hold where that evens out the load.
   std::int64_t spare_experts = 0;
   std::int64_t replicated_experts = 0;  // so many, the hottest, are held by two workers
+
+  friend bool operator==(const RouterConfig&, const RouterConfig&) = default;
 };
 
 struct AttentionWorkerConfig {
@@ -43,11 +45,15 @@ struct AttentionWorkerConfig {
   std::int64_t max_sequences = 64;  // computed at once; more wait
   bool prefix_cache = true;
   std::int64_t admin_port = 0;
+
+  friend bool operator==(const AttentionWorkerConfig&, const AttentionWorkerConfig&) = default;
 };
 
 struct ExpertWorkerConfig {
   std::vector<std::string> listen;  // empty: a unix socket, for this host alone
   std::int64_t admin_port = 0;
+
+  friend bool operator==(const ExpertWorkerConfig&, const ExpertWorkerConfig&) = default;
 };
 
 struct ClusterConfig {
@@ -55,6 +61,9 @@ struct ClusterConfig {
   std::int64_t expert_workers = 2;
   std::int64_t drain_seconds = 30;  // that running streams get to end, after the first signal
   LogLevel log_level = LogLevel::kInfo;
+  std::string admin_host = "127.0.0.1";  // IPv4 address that every process's metrics page is at
+
+  friend bool operator==(const ClusterConfig&, const ClusterConfig&) = default;
 };
 
 // Each declares the section's keys on the root of a file.

@@ -17,8 +17,6 @@
 namespace sextant {
 namespace {
 
-constexpr std::int64_t kMaxYamlBytes = 1 << 20;
-
 int LineOf(const YAML::Node& node) { return std::max(node.Mark().line, 0) + 1; }
 
 std::string Shown(const YAML::Node& node) {

@@ -28,6 +28,9 @@
 
 namespace sextant {
 
+// A longer file is refused.
+inline constexpr std::int64_t kMaxYamlBytes = 1 << 20;
+
 class YamlReader {
  public:
   using Read = absl::FunctionRef<void(YamlReader&)>;

@@ -37,9 +37,10 @@ int ExitStatus(const char* role, const absl::Status& status) {
 }
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetricsPage(const Metrics& metrics,
+                                                                const std::string& admin_host,
                                                                 std::int64_t admin_port) {
   if (admin_port < 0) return std::unique_ptr<MetricsServer>();
-  return MetricsServer::Start(metrics, {.port = static_cast<int>(admin_port)});
+  return MetricsServer::Start(metrics, {.host = admin_host, .port = static_cast<int>(admin_port)});
 }
 
 }  // namespace sextant

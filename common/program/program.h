@@ -35,8 +35,8 @@ int RunAsProcess(const char* role, Program& program, int argc, char** argv);
 // 0 if it is OK; else says on standard error why it is not, and gives 1.
 [[nodiscard]] int ExitStatus(const char* role, const absl::Status& status);
 
-// The metrics page on a port as configured: null for -1.
+// The metrics page at an address as configured: null for the port -1.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<MetricsServer>> StartMetricsPage(
-    const Metrics& metrics, std::int64_t admin_port);
+    const Metrics& metrics, const std::string& admin_host, std::int64_t admin_port);
 
 }  // namespace sextant

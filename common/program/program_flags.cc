@@ -7,6 +7,8 @@ namespace sextant {
 void AddProgramFlags(CLI::App& app, ProgramFlags& flags) {
   app.add_option("--config", flags.config_file,
                  "YAML file of the cluster's settings; flags win over it");
+  app.add_option("--admin-host", flags.admin_host,
+                 "IPv4 address of the metrics page; 0.0.0.0: of every interface [127.0.0.1]");
   app.add_option("--admin-port", flags.admin_port, "Port of the metrics page; 0: any, -1: none [0]")
       ->check(Within(kAdminPortRange));
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error [info]")
@@ -18,6 +20,7 @@ absl::StatusOr<Config> ReadProgramConfig(const ProgramFlags& flags) {
   if (!flags.config_file.empty()) {
     ASSIGN_OR_RETURN(config, ReadConfig(flags.config_file));
   }
+  LayOver(flags.admin_host, config.cluster.admin_host);
   if (flags.log_level.has_value()) {
     ASSIGN_OR_RETURN(config.cluster.log_level, ParseLogLevel(*flags.log_level));
   }

@@ -15,6 +15,7 @@ namespace sextant {
 
 struct ProgramFlags {
   std::string config_file;
+  std::optional<std::string> admin_host;
   std::optional<std::int64_t> admin_port;
   std::optional<std::string> log_level;
 };
@@ -22,8 +23,9 @@ struct ProgramFlags {
 // `flags` outlives the parse.
 void AddProgramFlags(CLI::App& app, ProgramFlags& flags);
 
-// The file's settings with the log level laid over them, or the defaults without a file;
-// `admin_port` belongs to the role's own section. Errors: those of ReadConfig.
+// The file's settings with the log level and the metrics page's address laid over them, or the
+// defaults without a file; `admin_port` belongs to the role's own section. Errors: those of
+// ReadConfig.
 [[nodiscard]] absl::StatusOr<Config> ReadProgramConfig(const ProgramFlags& flags);
 
 // A flag that takes "on" or "off". `value` outlives the parse.

@@ -1,5 +1,8 @@
 #include "common/program/worker_program.h"
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
 namespace sextant {
 
 void AddWorkerFlags(CLI::App& app, WorkerFlags& flags) {
@@ -24,6 +27,17 @@ absl::StatusOr<Config> ReadWorkerConfig(const WorkerFlags& flags) {
     config.engine.dtype = *flags.dtype == "bf16" ? Precision::kBf16 : Precision::kFp32;
   }
   return config;
+}
+
+std::string ReachableAdminTarget(const std::string& page, const std::vector<std::string>& listen) {
+  constexpr absl::string_view kEveryInterface = "0.0.0.0:";
+  if (!absl::StartsWith(page, kEveryInterface)) return page;
+  for (const std::string& target : listen) {
+    if (absl::StartsWith(target, "unix:")) continue;
+    return absl::StrCat(target.substr(0, target.rfind(':')), ":",
+                        page.substr(kEveryInterface.size()));
+  }
+  return page;
 }
 
 }  // namespace sextant

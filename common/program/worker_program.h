@@ -37,6 +37,11 @@ void AddWorkerFlags(CLI::App& app, WorkerFlags& flags);
 // own section, too.
 [[nodiscard]] absl::StatusOr<Config> ReadWorkerConfig(const WorkerFlags& flags);
 
+// Where others find a metrics page that is at `page`: one of every interface is at the address that
+// the worker listens on, as far as it has one.
+[[nodiscard]] std::string ReachableAdminTarget(const std::string& page,
+                                               const std::vector<std::string>& listen);
+
 struct WorkerLife {
   const char* role;  // "expert_worker"
   std::int64_t admin_port;
@@ -50,8 +55,11 @@ absl::Status RunWorker(const WorkerLife& life, typename Worker::Options options,
                        const ReadyFunction& on_ready) {
   const Logger log(life.role, life.cluster.log_level);
   Metrics metrics;
-  ASSIGN_OR_RETURN(const auto page, StartMetricsPage(metrics, life.admin_port));
-  if (page != nullptr) options.admin_target = page->target();
+  ASSIGN_OR_RETURN(const auto page,
+                   StartMetricsPage(metrics, life.cluster.admin_host, life.admin_port));
+  if (page != nullptr) {
+    options.admin_target = ReachableAdminTarget(page->target(), options.listen);
+  }
   options.log = log;
   options.on_ended = [&stop] { stop.Request(); };
   ASSIGN_OR_RETURN(const std::unique_ptr<Worker> worker,

@@ -116,7 +116,8 @@ absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_r
                    ModelText::Load(flags.model, model));
   const std::string name = ModelName(flags, config.router);
   Metrics metrics(MetricLabels{{"model_name", name}});
-  ASSIGN_OR_RETURN(const auto page, StartMetricsPage(metrics, config.router.admin_port));
+  ASSIGN_OR_RETURN(const auto page,
+                   StartMetricsPage(metrics, config.cluster.admin_host, config.router.admin_port));
   if (page != nullptr) log.Info("metrics page", {{"target", page->target()}});
 
   // The server is there before the front reports, and ends before it.

@@ -50,6 +50,7 @@ TEST(Config, TheExampleFileHoldsEveryDefault) {
   EXPECT_EQ(example->cluster.expert_workers, defaults.cluster.expert_workers);
   EXPECT_EQ(example->cluster.drain_seconds, defaults.cluster.drain_seconds);
   EXPECT_EQ(example->cluster.log_level, defaults.cluster.log_level);
+  EXPECT_EQ(*example, defaults);  // and whatever has come since
 }
 
 TEST(Config, TheExampleFileNamesEveryKey) {
@@ -89,7 +90,10 @@ TEST(Config, ReadsWhatIsGiven) {
       "attention_worker: {listen: [\"a:1\"], max_sequences: 5, prefix_cache: false, admin_port: "
       "9}\n"
       "expert_worker: {listen: [\"b:1\"], admin_port: 8}\n"
-      "cluster: {attention_workers: 2, expert_workers: 5, drain_seconds: 0, log_level: error}\n",
+      "cluster: {attention_workers: 2, expert_workers: 5, drain_seconds: 0, log_level: error, "
+      "admin_host: 0.0.0.0}\n"
+      "node: {router: \"r:1\", model: /m, attention_workers: 0, expert_workers: 64, "
+      "listen: [\"c:1\"], worker_port: 7200, admin_port: 7, worker_admin_port: -1}\n",
       "f.yaml");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->engine.threads, 4);
@@ -111,6 +115,15 @@ TEST(Config, ReadsWhatIsGiven) {
   EXPECT_EQ(config->cluster.expert_workers, 5);
   EXPECT_EQ(config->cluster.drain_seconds, 0);
   EXPECT_EQ(config->cluster.log_level, LogLevel::kError);
+  EXPECT_EQ(config->cluster.admin_host, "0.0.0.0");
+  EXPECT_EQ(config->node.router, "r:1");
+  EXPECT_EQ(config->node.model, "/m");
+  EXPECT_EQ(config->node.attention_workers, 0);
+  EXPECT_EQ(config->node.expert_workers, 64);
+  EXPECT_THAT(config->node.listen, ElementsAre("c:1"));
+  EXPECT_EQ(config->node.worker_port, 7200);
+  EXPECT_EQ(config->node.admin_port, 7);
+  EXPECT_EQ(config->node.worker_admin_port, -1);
 }
 
 TEST(Config, WhatIsOutOfRangeIsNamed) {

@@ -60,13 +60,15 @@ TEST_F(ProgramFlagsTest, WithoutFlagsTheFileHolds) {
 }
 
 TEST_F(ProgramFlagsTest, FlagsWinOverTheFileAlsoWithAValueThatIsTheDefault) {
-  const auto config = Read({"--config", file_, "--admin-port", "0", "--rebalance", "off",
-                            "--log-level", "info", "--listen", "a:1", "--listen", "b:2"});
+  const auto config =
+      Read({"--config", file_, "--admin-port", "0", "--rebalance", "off", "--log-level", "info",
+            "--listen", "a:1", "--listen", "b:2", "--admin-host", "0.0.0.0"});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->router.admin_port, 0);
   EXPECT_THAT(config->router.listen, ElementsAre("a:1", "b:2"));
   EXPECT_FALSE(config->router.rebalance);
   EXPECT_EQ(config->cluster.log_level, LogLevel::kInfo);
+  EXPECT_EQ(config->cluster.admin_host, "0.0.0.0");
 }
 
 TEST_F(ProgramFlagsTest, ASwitchIsOnOrOff) {
