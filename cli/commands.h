@@ -22,6 +22,7 @@ void AddDrainCommand(CLI::App& app, int& exit_code);
 void AddGenerateCommand(CLI::App& app, int& exit_code);
 void AddLogitsCommand(CLI::App& app, int& exit_code);
 void AddMakeCheckpointCommand(CLI::App& app, int& exit_code);
+void AddNodeCommand(CLI::App& app, int& exit_code);
 void AddRebalanceCommand(CLI::App& app, int& exit_code);
 void AddScaleCommand(CLI::App& app, int& exit_code);
 void AddStatusCommand(CLI::App& app, int& exit_code);

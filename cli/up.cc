@@ -23,6 +23,7 @@
 #include "cli/supervisor/cluster_plan.h"
 #include "cli/supervisor/cluster_progress.h"
 #include "cli/supervisor/host_link.h"
+#include "cli/supervisor/runtime_dir.h"
 #include "cli/supervisor/supervisor.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
@@ -49,48 +50,6 @@ struct Options {
   std::string runtime_dir;
   bool in_process = false;
 };
-
-// A folder for unix sockets, removed at the end unless it was there before.
-class RuntimeDir {
- public:
-  static absl::StatusOr<std::unique_ptr<RuntimeDir>> Make(const std::string& wanted) {
-    std::error_code error;
-    if (!wanted.empty()) {
-      const bool made = fs::create_directories(wanted, error);
-      if (error) {
-        return absl::UnavailableError(
-            absl::StrCat("--runtime-dir ", wanted, " cannot be made: ", error.message()));
-      }
-      return std::unique_ptr<RuntimeDir>(new RuntimeDir(fs::absolute(wanted), made));
-    }
-    std::string pattern = (fs::temp_directory_path(error) / "sextant-XXXXXX").string();
-    if (error || mkdtemp(pattern.data()) == nullptr) {
-      return absl::UnavailableError(
-          absl::StrCat("no temporary folder for sockets can be made; give --runtime-dir"));
-    }
-    return std::unique_ptr<RuntimeDir>(new RuntimeDir(pattern, true));
-  }
-  ~RuntimeDir() {
-    std::error_code error;
-    if (remove_) fs::remove_all(path_, error);
-  }
-  RuntimeDir(const RuntimeDir&) = delete;
-  RuntimeDir& operator=(const RuntimeDir&) = delete;
-
-  [[nodiscard]] std::string path() const { return path_.string(); }
-
- private:
-  RuntimeDir(fs::path path, bool remove) : path_(std::move(path)), remove_(remove) {}
-
-  const fs::path path_;
-  const bool remove_;
-};
-
-fs::path OwnProgram() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  return error ? fs::path("sextant") : program;
-}
 
 // The bundled model of the tree that this program was built in, or of the current folder.
 absl::StatusOr<std::string> DefaultModel() {
@@ -129,13 +88,13 @@ absl::StatusOr<Config> MakeConfig(const Options& options) {
 
 class LocalCluster {
  public:
-  LocalCluster(ClusterPlan plan, const ClusterPlanArgs& args, ChildRunner& processes)
-      : router_target_(plan.router_target),
+  LocalCluster(std::vector<ChildSpec> plan, const ClusterPlanArgs& args, ChildRunner& processes)
+      : router_target_(args.router_target),
         config_(args.config),
         processes_(processes),
         log_("up", args.config.cluster.log_level),
         supervisor_(
-            std::move(plan.children),
+            std::move(plan),
             {.drain = absl::Seconds(args.config.cluster.drain_seconds),
              .make_worker = [args](ChildKind kind, int index,
                                    int count) { return PlanWorker(args, kind, index, count); }},
@@ -161,16 +120,14 @@ class LocalCluster {
 
  private:
   void Handle(const ChildEvent& event) {
-    const absl::Time now = absl::Now();
-    if (const auto* ready = std::get_if<ChildReady>(&event)) {
-      supervisor_.OnReady(ready->pid, now);
-      if (ready->pid == supervisor_.children().front().pid) OnRouterReady(ready->targets);
-    } else if (const auto* exited = std::get_if<ChildExited>(&event)) {
-      supervisor_.OnExit(exited->pid, exited->status, now);
-    } else {
+    if (std::holds_alternative<StopRequested>(event)) {
       Say(stopping_ ? "stopping now" : "stopping: running streams may end; again to stop now");
       stopping_ = true;
-      supervisor_.RequestStop(now);
+    }
+    supervisor_.Handle(event, absl::Now());
+    const auto* ready = std::get_if<ChildReady>(&event);
+    if (ready != nullptr && ready->pid == supervisor_.children().front().pid) {
+      OnRouterReady(ready->targets);
     }
   }
 
@@ -289,11 +246,12 @@ absl::Status Up(const Options& options) {
       .model_dir = fs::absolute(model).lexically_normal().string(),
       .program_dir = options.in_process ? "" : OwnProgram().parent_path().string(),
       .runtime_dir = runtime_dir->path(),
+      .router_target = RouterSocket(runtime_dir->path()),
       .processors = static_cast<int>(std::thread::hardware_concurrency())};
-  ASSIGN_OR_RETURN(ClusterPlan plan, PlanCluster(args));
+  ASSIGN_OR_RETURN(std::vector<ChildSpec> plan, PlanCluster(args));
   // Before gRPC makes threads, which are to leave signals to this one.
   ASSIGN_OR_RETURN(const auto processes, OpenRunner(options.in_process));
-  std::fprintf(stderr, "starting %d %s for %s\n", static_cast<int>(plan.children.size()),
+  std::fprintf(stderr, "starting %d %s for %s\n", static_cast<int>(plan.size()),
                options.in_process ? "roles in this process" : "processes", model.c_str());
   LocalCluster cluster(std::move(plan), args, *processes);
   return cluster.Run();

@@ -32,6 +32,7 @@ absl::StatusOr<Arguments> Program(const ClusterPlanArgs& args, const char* name)
   Add(arguments, "--model", args.model_dir);
   Add(arguments, "--log-level",
       kLevelWords[static_cast<std::size_t>(args.config.cluster.log_level)]);
+  Add(arguments, "--admin-host", args.config.cluster.admin_host);
   return arguments;
 }
 
@@ -47,11 +48,11 @@ std::int64_t ExpertThreads(const ClusterPlanArgs& args, std::int64_t workers) {
   return std::clamp<std::int64_t>(2 * args.processors / workers, 1, args.processors);
 }
 
-absl::StatusOr<ChildSpec> Router(const ClusterPlanArgs& args, const std::string& socket) {
+absl::StatusOr<ChildSpec> Router(const ClusterPlanArgs& args) {
   const RouterConfig& config = args.config.router;
   ASSIGN_OR_RETURN(Arguments arguments, Program(args, "router"));
   for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
-  Add(arguments, "--listen", socket);
+  Add(arguments, "--listen", args.router_target);
   Add(arguments, "--queue", absl::StrCat(config.queue));
   Add(arguments, "--wait-seconds", absl::StrCat(config.wait_seconds));
   Add(arguments, "--admin-port", absl::StrCat(config.admin_port));
@@ -66,9 +67,9 @@ absl::StatusOr<ChildSpec> Router(const ClusterPlanArgs& args, const std::string&
 
 // What both kinds of worker take.
 absl::StatusOr<Arguments> Worker(const ClusterPlanArgs& args, const char* program,
-                                 const std::string& router, std::int64_t threads) {
+                                 std::int64_t threads) {
   ASSIGN_OR_RETURN(Arguments arguments, Program(args, program));
-  Add(arguments, "--router", router);
+  Add(arguments, "--router", args.router_target);
   Add(arguments, "--runtime-dir", args.runtime_dir);
   Add(arguments, "--threads", absl::StrCat(threads));
   Add(arguments, "--dtype", args.config.engine.dtype == Precision::kBf16 ? "bf16" : "fp32");
@@ -80,11 +81,11 @@ std::string AdminPort(std::int64_t first, std::int64_t index) {
   return absl::StrCat(first > 0 ? first + index : first);
 }
 
-absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, const std::string& router,
-                                          std::int64_t index, std::int64_t workers) {
+absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, std::int64_t index,
+                                          std::int64_t workers) {
   const AttentionWorkerConfig& config = args.config.attention_worker;
   ASSIGN_OR_RETURN(Arguments arguments,
-                   Worker(args, "attention_worker", router, AttentionThreads(args, workers)));
+                   Worker(args, "attention_worker", AttentionThreads(args, workers)));
   for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   Add(arguments, "--cache-tokens", absl::StrCat(args.config.engine.cache_tokens));
   Add(arguments, "--max-batch-tokens", absl::StrCat(args.config.engine.max_batch_tokens));
@@ -96,11 +97,11 @@ absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, const std
                    .arguments = std::move(arguments)};
 }
 
-absl::StatusOr<ChildSpec> ExpertWorker(const ClusterPlanArgs& args, const std::string& router,
-                                       std::int64_t index, std::int64_t workers) {
+absl::StatusOr<ChildSpec> ExpertWorker(const ClusterPlanArgs& args, std::int64_t index,
+                                       std::int64_t workers) {
   const ExpertWorkerConfig& config = args.config.expert_worker;
   ASSIGN_OR_RETURN(Arguments arguments,
-                   Worker(args, "expert_worker", router, ExpertThreads(args, workers)));
+                   Worker(args, "expert_worker", ExpertThreads(args, workers)));
   for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   Add(arguments, "--admin-port", AdminPort(config.admin_port, index));
   return ChildSpec{.name = absl::StrCat("expert_worker-", index + 1),
@@ -108,34 +109,33 @@ absl::StatusOr<ChildSpec> ExpertWorker(const ClusterPlanArgs& args, const std::s
                    .arguments = std::move(arguments)};
 }
 
-std::string RouterTarget(const ClusterPlanArgs& args) {
-  return absl::StrCat("unix:", args.runtime_dir, "/router.sock");
-}
-
 }  // namespace
 
-absl::StatusOr<ClusterPlan> PlanCluster(const ClusterPlanArgs& args) {
-  ClusterPlan plan{.router_target = RouterTarget(args)};
-  ASSIGN_OR_RETURN(ChildSpec router, Router(args, plan.router_target));
-  plan.children.push_back(std::move(router));
+std::string RouterSocket(const std::string& runtime_dir) {
+  return absl::StrCat("unix:", runtime_dir, "/router.sock");
+}
+
+absl::StatusOr<std::vector<ChildSpec>> PlanCluster(const ClusterPlanArgs& args) {
+  std::vector<ChildSpec> children;
+  ASSIGN_OR_RETURN(ChildSpec router, Router(args));
+  children.push_back(std::move(router));
   const ClusterConfig& cluster = args.config.cluster;
   for (const auto& [kind, count] :
        {std::pair(ChildKind::kAttentionWorker, cluster.attention_workers),
         std::pair(ChildKind::kExpertWorker, cluster.expert_workers)}) {
     for (std::int64_t i = 0; i < count; ++i) {
       ASSIGN_OR_RETURN(ChildSpec worker, PlanWorker(args, kind, i, count));
-      plan.children.push_back(std::move(worker));
+      children.push_back(std::move(worker));
     }
   }
-  return plan;
+  return children;
 }
 
 absl::StatusOr<ChildSpec> PlanWorker(const ClusterPlanArgs& args, ChildKind kind,
                                      std::int64_t index, std::int64_t workers) {
   CHECK(kind != ChildKind::kRouter);
-  return kind == ChildKind::kAttentionWorker
-             ? AttentionWorker(args, RouterTarget(args), index, workers)
-             : ExpertWorker(args, RouterTarget(args), index, workers);
+  return kind == ChildKind::kAttentionWorker ? AttentionWorker(args, index, workers)
+                                             : ExpertWorker(args, index, workers);
 }
 
 }  // namespace sextant::cli

@@ -14,21 +14,23 @@ namespace sextant::cli {
 struct ClusterPlanArgs {
   Config config{};
   std::string model_dir{};
-  std::string program_dir{};  // of router, attention_worker, expert_worker; empty: names alone
-  std::string runtime_dir{};  // for unix sockets, by which the processes reach each other
+  std::string program_dir{};    // of router, attention_worker, expert_worker; empty: names alone
+  std::string runtime_dir{};    // for unix sockets, by which the processes reach each other
+  std::string router_target{};  // by which the workers reach the router
   int processors = 1;
 };
 
-struct ClusterPlan {
-  std::vector<ChildSpec> children{};  // the router first
-  std::string router_target;          // its unix socket, which stays when it is started again
-};
+// In runtime_dir: a router's own socket, which stays when it is started again.
+[[nodiscard]] std::string RouterSocket(const std::string& runtime_dir);
+
+// The router first, which listens on router_target as well.
+//
 
 // Threads:  engine.threads for each worker; 0 divides the processors among the attention workers
 //           and, twice over, among the expert workers, at least one each and at most all: in a
 //           layer the two kinds take turns, so that neither needs processors of its own.
 // Errors:   NotFound naming a program that is not in program_dir.
-[[nodiscard]] absl::StatusOr<ClusterPlan> PlanCluster(const ClusterPlanArgs& args);
+[[nodiscard]] absl::StatusOr<std::vector<ChildSpec>> PlanCluster(const ClusterPlanArgs& args);
 
 // One more worker: the one with this index, from 0, of `workers` of its kind. Threads and errors as
 // above.

@@ -14,6 +14,11 @@ std::string HowItEnded(int status) {
                     : absl::StrCat("exited with status ", status);
 }
 
+int CountOf(const std::map<ChildKind, int>& counts, ChildKind kind) {
+  const auto found = counts.find(kind);
+  return found == counts.end() ? 0 : found->second;
+}
+
 }  // namespace
 
 Supervisor::Supervisor(std::vector<ChildSpec> children, const Options& options, ChildHost& host,
@@ -45,6 +50,16 @@ Supervisor::Child* Supervisor::Find(int pid) {
   return found == children_.end() ? nullptr : &*found;
 }
 
+void Supervisor::Handle(const ChildEvent& event, absl::Time now) {
+  if (const auto* ready = std::get_if<ChildReady>(&event)) {
+    OnReady(ready->pid, now);
+  } else if (const auto* exited = std::get_if<ChildExited>(&event)) {
+    OnExit(exited->pid, exited->status, now);
+  } else {
+    RequestStop(now);
+  }
+}
+
 void Supervisor::OnReady(int pid, absl::Time now) {
   Child* child = Find(pid);
   if (child == nullptr || child->state != State::kStarting) return;
@@ -71,6 +86,7 @@ void Supervisor::OnExit(int pid, int status, absl::Time now) {
   if (child->leaving || (status == 0 && child->was_ready && !is_router)) {
     if (!child->leaving) --wanted_[child->spec.kind];
     Forget(*child, absl::StrCat(child->spec.name, " has left the cluster"));
+    if (phase_ == Phase::kDraining && !HasRouter()) DrainWorkers(now);
     return;
   }
   if (was_stable) child->deaths = 0;
@@ -79,6 +95,7 @@ void Supervisor::OnExit(int pid, int status, absl::Time now) {
 
 void Supervisor::AfterDeath(Child& child, const std::string& how, absl::Time now) {
   ++child.deaths;
+  ++deaths_[child.spec.kind];
   child.state = State::kPausing;
   if (!all_were_ready_ && child.deaths >= options_.startup_attempts) {
     failure_ = absl::AbortedError(absl::StrCat(child.spec.name, " ", how, ", ", child.deaths,
@@ -101,9 +118,15 @@ std::string Supervisor::Trouble() const {
   return "";
 }
 
-int Supervisor::wanted(ChildKind kind) const {
-  const auto found = wanted_.find(kind);
-  return found == wanted_.end() ? 0 : found->second;
+int Supervisor::wanted(ChildKind kind) const { return CountOf(wanted_, kind); }
+
+int Supervisor::deaths(ChildKind kind) const { return CountOf(deaths_, kind); }
+
+int Supervisor::ready(ChildKind kind) const {
+  return static_cast<int>(
+      std::count_if(children_.begin(), children_.end(), [kind](const Child& child) {
+        return child.spec.kind == kind && child.state == State::kReady && !child.leaving;
+      }));
 }
 
 // Oldest first.
@@ -181,12 +204,34 @@ void Supervisor::RequestStop(absl::Time now) {
   if (phase_ == Phase::kStopping) return;
   phase_ = Phase::kDraining;
   drain_until_ = now + options_.drain;
+  if (!HasRouter()) {
+    // Attention workers see to their streams for as long as that, and then there is more to do.
+    drain_until_ += options_.stop_patience;
+    return DrainWorkers(now);
+  }
   for (Child& child : children_) {
     if (child.spec.kind != ChildKind::kRouter) continue;
     if (child.state == State::kPausing) child.state = State::kGone;
     if (child.pid != 0) host_.Signal(child.pid, SIGTERM);
   }
   if (RouterIsGone()) StopAll(now);
+}
+
+// Expert workers stay until no attention worker is left that may need them.
+void Supervisor::DrainWorkers(absl::Time now) {
+  const bool attends = std::any_of(children_.begin(), children_.end(), [](const Child& child) {
+    return child.spec.kind == ChildKind::kAttentionWorker && child.pid != 0;
+  });
+  for (Child& child : children_) {
+    if (attends && child.spec.kind == ChildKind::kExpertWorker) continue;
+    if (child.state == State::kPausing) child.state = State::kGone;
+    if (child.pid != 0 && !child.leaving) SendAway(child, now);
+  }
+}
+
+bool Supervisor::HasRouter() const {
+  return std::any_of(children_.begin(), children_.end(),
+                     [](const Child& child) { return child.spec.kind == ChildKind::kRouter; });
 }
 
 bool Supervisor::RouterIsGone() const {

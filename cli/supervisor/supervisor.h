@@ -1,4 +1,4 @@
-// Keeps a set of processes running: the state machine behind `sextant up`.
+// Keeps a set of processes running: the state machine behind `sextant up` and `sextant node`.
 //
 // A child that dies is started again, after a pause that doubles with every death in a row and is
 // forgotten once it has been ready for a while. One that exits with status 0 by itself has left on
@@ -13,7 +13,8 @@
 // Stopping:  the first request sends SIGTERM to the router, which refuses new work and lets its
 //            streams end, while workers are kept alive; when it is gone, or the drain time is
 //            over, or at the second request, everybody gets SIGTERM, and after `stop_patience`
-//            SIGKILL.
+//            SIGKILL. Where no router is among the children, the first request asks the attention
+//            workers to leave the cluster, as by SetWanted, and then the expert workers.
 // Threads:   one; nothing here blocks or reads a clock, so that tests decide how time passes.
 #pragma once
 
@@ -27,7 +28,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "cli/supervisor/child.h"
+#include "cli/supervisor/child_runner.h"
 
 namespace sextant::cli {
 
@@ -66,6 +67,8 @@ class Supervisor {
              Listener listener);
 
   void Start(absl::Time now);
+  // Calls that of the next three that is meant.
+  void Handle(const ChildEvent& event, absl::Time now);
   // The child has said that it is ready.
   void OnReady(int pid, absl::Time now);
   // As waitpid gives it: by exit(status), or by a signal (then status is minus its number).
@@ -88,6 +91,10 @@ class Supervisor {
   [[nodiscard]] absl::Time NextDeadline() const;
 
   [[nodiscard]] bool AllReady() const;
+  // How many of a kind are ready and not asked to leave.
+  [[nodiscard]] int ready(ChildKind kind) const;
+  // How often one of a kind has died, or could not be started.
+  [[nodiscard]] int deaths(ChildKind kind) const;
   // Why a worker is not there that should be; empty when there is no such reason.
   [[nodiscard]] std::string Trouble() const;
   // Every child is gone, after a request to stop or a failure.
@@ -107,7 +114,9 @@ class Supervisor {
   [[nodiscard]] std::vector<Child*> Staying(ChildKind kind);
   [[nodiscard]] Child& LeastUseful(ChildKind kind, const std::set<int>& members);
   void AfterDeath(Child& child, const std::string& how, absl::Time now);
+  void DrainWorkers(absl::Time now);
   void StopAll(absl::Time now);
+  [[nodiscard]] bool HasRouter() const;
   [[nodiscard]] bool RouterIsGone() const;
 
   const Options options_;
@@ -115,6 +124,7 @@ class Supervisor {
   const Listener listener_;
   std::vector<Child> children_;  // the router's first
   std::map<ChildKind, int> wanted_;
+  std::map<ChildKind, int> deaths_;
   Phase phase_ = Phase::kRunning;
   absl::Time drain_until_;  // kDraining
   bool all_were_ready_ = false;

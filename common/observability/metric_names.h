@@ -126,4 +126,15 @@ inline constexpr HistogramName kDispatchRows = {
     "sextant_expert_batch_rows", "Rows of one computation, all merged dispatches together",
     kTokensBuckets};
 
+// `sextant node`.
+inline constexpr GaugeName kNodeWorkersWanted = {"sextant_node_workers_wanted",
+                                                 "Workers that this node is to run, by role"};
+inline constexpr GaugeName kNodeWorkersReady = {
+    "sextant_node_workers_ready", "Workers of this node that have joined the cluster, by role"};
+inline constexpr CounterName kNodeWorkerDeaths = {
+    "sextant_node_worker_deaths_total",
+    "Workers of this node that died and were started again, by role"};
+inline constexpr GaugeName kNodeConfigValid = {
+    "sextant_node_config_valid", "1; 0 while the configuration file is wrong or missing"};
+
 }  // namespace sextant

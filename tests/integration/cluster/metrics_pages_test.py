@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "tests" / "integration" / "python_client"))
 from cluster import Cluster  # noqa: E402
 
 SEXTANT = ""
+MODEL = str(ROOT / "tests" / "golden" / "model" / "lite")
 ROW = re.compile(r"^\| `([a-zA-Z0-9_:]+)` \| (counter|gauge|histogram) \|", re.MULTILINE)
 TYPE = re.compile(r"^# TYPE (\S+) (\S+)$", re.MULTILINE)
 
@@ -46,7 +47,7 @@ class MetricsPagesTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.port = free_port()
-        cls.cluster = Cluster(SEXTANT, str(ROOT / "tests" / "golden" / "model" / "lite"),
+        cls.cluster = Cluster(SEXTANT, MODEL,
                               yaml=f"router:\n  admin_port: {cls.port}\n")
         cls.addClassCleanup(cls.cluster.stop)
         subprocess.run([SEXTANT, "bench", "serve", "--router", cls.cluster.target, "--requests",
@@ -76,6 +77,21 @@ class MetricsPagesTest(unittest.TestCase):
 
     def test_expert_worker(self):
         self.expect(self.page_of("expert"), "Expert workers")
+
+    def test_node(self):
+        port = free_port()
+        config = pathlib.Path(self.cluster.folder.name) / "node.yaml"
+        config.write_text(f"node: {{expert_workers: 1, attention_workers: 0, admin_port: {port}, "
+                          "listen: ['127.0.0.1:0']}", encoding="utf-8")
+        with subprocess.Popen(
+                [SEXTANT, "node", "--config", config, "--model", MODEL, "--router",
+                 self.cluster.target], stdout=subprocess.PIPE, text=True) as node:
+            try:
+                self.assertEqual(node.stdout.readline().split()[:2], ["ready", "node"])
+                self.expect(f"127.0.0.1:{port}", "Nodes")
+            finally:
+                node.terminate()
+        self.assertEqual(node.returncode, 0)
 
 
 if __name__ == "__main__":

@@ -28,13 +28,14 @@ class ClusterPlanTest : public ::testing::Test {
     args_ = {.model_dir = "/models/m",
              .program_dir = dir_.path(),
              .runtime_dir = "/run/s",
+             .router_target = RouterSocket("/run/s"),
              .processors = 8};
   }
 
   std::string Line(std::size_t child) {
     const auto plan = PlanCluster(args_);
-    if (!plan.ok() || child >= plan->children.size()) return plan.status().ToString();
-    return absl::StrJoin(plan->children[child].arguments, " ") + " ";
+    if (!plan.ok() || child >= plan->size()) return plan.status().ToString();
+    return absl::StrJoin((*plan)[child].arguments, " ") + " ";
   }
 
   TempDir dir_;
@@ -46,14 +47,14 @@ TEST_F(ClusterPlanTest, TheRouterComesFirstAndHasASocketOfItsOwn) {
   const auto plan = PlanCluster(args_);
   ASSERT_TRUE(plan.ok()) << plan.status();
   std::vector<std::string> names;
-  for (const ChildSpec& child : plan->children) names.push_back(child.name);
+  for (const ChildSpec& child : *plan) names.push_back(child.name);
   EXPECT_THAT(names, ElementsAre("router", "attention_worker-1", "expert_worker-1",
                                  "expert_worker-2", "expert_worker-3"));
-  EXPECT_EQ(plan->children[0].kind, ChildKind::kRouter);
-  EXPECT_EQ(plan->children[1].kind, ChildKind::kAttentionWorker);
-  EXPECT_EQ(plan->router_target, "unix:/run/s/router.sock");
-  EXPECT_THAT(Line(0), HasSubstr("/router --model /models/m --log-level info --listen "
-                                 "127.0.0.1:7070 --listen unix:/run/s/router.sock --queue 256 "));
+  EXPECT_EQ(plan->front().kind, ChildKind::kRouter);
+  EXPECT_EQ(plan->at(1).kind, ChildKind::kAttentionWorker);
+  EXPECT_THAT(Line(0), HasSubstr("/router --model /models/m --log-level info "
+                                 "--admin-host 127.0.0.1 --listen 127.0.0.1:7070 --listen "
+                                 "unix:/run/s/router.sock --queue 256 "));
 }
 
 TEST_F(ClusterPlanTest, ProcessorsAreDividedAmongAttentionWorkersAndTwiceAmongExpertWorkers) {

@@ -300,5 +300,95 @@ TEST_F(SupervisorTest, AStopDuringAPauseStartsNobody) {
   EXPECT_THAT(host_.started, IsEmpty());
 }
 
+TEST_F(SupervisorTest, ReadyOnesAndDeathsAreCountedByKind) {
+  EXPECT_EQ(supervisor_.ready(ChildKind::kExpertWorker), 0);
+  AllBecomeReady();
+  EXPECT_EQ(supervisor_.ready(ChildKind::kExpertWorker), 1);
+  supervisor_.Handle(ChildExited{.pid = 3, .status = -SIGKILL}, now_);
+  EXPECT_EQ(supervisor_.ready(ChildKind::kExpertWorker), 0);
+  EXPECT_EQ(supervisor_.deaths(ChildKind::kExpertWorker), 1);
+  EXPECT_EQ(supervisor_.deaths(ChildKind::kAttentionWorker), 0);
+  Pass(absl::Seconds(1));
+  supervisor_.Handle(ChildReady{.pid = 4, .targets = {}}, now_);
+  EXPECT_EQ(supervisor_.ready(ChildKind::kExpertWorker), 1);
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 0, {}, {}, now_);
+  EXPECT_EQ(supervisor_.ready(ChildKind::kExpertWorker), 0);
+}
+
+// Without a router: process 1 attends, 2 and 3 are experts.
+class SupervisedWorkersTest : public ::testing::Test {
+ protected:
+  SupervisedWorkersTest()
+      : supervisor_({{.name = "attention", .kind = ChildKind::kAttentionWorker},
+                     {.name = "expert-1", .kind = ChildKind::kExpertWorker},
+                     {.name = "expert-2", .kind = ChildKind::kExpertWorker}},
+                    {.drain = absl::Seconds(30), .stop_patience = absl::Seconds(5)}, host_,
+                    [](const std::string&) {}) {
+    supervisor_.Start(now_);
+    for (const int pid : {1, 2, 3}) supervisor_.OnReady(pid, now_);
+  }
+
+  absl::Time now_ = absl::UnixEpoch();
+  FakeHost host_;
+  Supervisor supervisor_;
+};
+
+TEST_F(SupervisedWorkersTest, AttentionWorkersLeaveFirstAndThenExpertWorkers) {
+  supervisor_.Handle(StopRequested{}, now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(1, SIGTERM)));
+  host_.signals.clear();
+  host_.started.clear();
+  now_ += absl::Seconds(20);
+  supervisor_.OnExit(1, 0, now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(2, SIGTERM), Pair(3, SIGTERM)));
+  supervisor_.OnExit(2, 0, now_);
+  EXPECT_FALSE(supervisor_.Done());
+  supervisor_.OnExit(3, -SIGSEGV, now_);
+  EXPECT_TRUE(supervisor_.Done());
+  EXPECT_THAT(host_.started, IsEmpty());
+}
+
+TEST_F(SupervisedWorkersTest, AnExpertWorkerThatDiesMeanwhileIsStartedAgain) {
+  supervisor_.RequestStop(now_);
+  supervisor_.OnExit(3, -SIGKILL, now_);
+  host_.started.clear();
+  now_ += absl::Seconds(1);
+  supervisor_.OnTime(now_);
+  EXPECT_THAT(host_.started, ElementsAre(Pair("expert-2", 4)));
+  supervisor_.OnExit(1, 0, now_);
+  supervisor_.OnExit(2, 0, now_);
+  supervisor_.OnExit(4, 0, now_);
+  EXPECT_TRUE(supervisor_.Done());
+}
+
+TEST_F(SupervisedWorkersTest, OneThatPausesWhenAllAreToLeaveIsGone) {
+  supervisor_.OnExit(1, -SIGKILL, now_);
+  supervisor_.OnExit(3, -SIGKILL, now_);
+  supervisor_.RequestStop(now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(2, SIGTERM)));
+  supervisor_.OnExit(2, 0, now_);
+  EXPECT_TRUE(supervisor_.Done());
+}
+
+TEST_F(SupervisedWorkersTest, ASecondRequestStopsThemAtOnce) {
+  supervisor_.RequestStop(now_);
+  host_.signals.clear();
+  supervisor_.RequestStop(now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(1, SIGTERM), Pair(2, SIGTERM), Pair(3, SIGTERM)));
+  host_.signals.clear();
+  now_ += absl::Seconds(5);
+  supervisor_.OnTime(now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(1, SIGKILL), Pair(2, SIGKILL), Pair(3, SIGKILL)));
+}
+
+TEST_F(SupervisedWorkersTest, TheTimeToDrainEnds) {
+  supervisor_.RequestStop(now_);
+  host_.signals.clear();
+  now_ = supervisor_.NextDeadline();
+  EXPECT_EQ(now_, absl::UnixEpoch() + absl::Seconds(35));
+  supervisor_.OnTime(now_);
+  EXPECT_THAT(host_.signals, ElementsAre(Pair(1, SIGTERM), Pair(2, SIGTERM), Pair(3, SIGTERM)));
+}
+
 }  // namespace
 }  // namespace sextant::cli

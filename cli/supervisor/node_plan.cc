@@ -1,0 +1,49 @@
+#include "cli/supervisor/node_plan.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "cli/supervisor/cluster_plan.h"
+
+namespace sextant::cli {
+namespace {
+
+// As a gRPC target wants it: an IPv6 address in brackets.
+std::string Bracketed(const std::string& address) {
+  const bool bare = absl::StrContains(address, ':') && !absl::StartsWith(address, "[");
+  return bare ? absl::StrCat("[", address, "]") : address;
+}
+
+// The first port of a kind; 0 and -1 stay what they are.
+std::int64_t FirstPort(std::int64_t first_of_all, ChildKind kind) {
+  const bool is_second = kind == ChildKind::kExpertWorker && first_of_all > 0;
+  return first_of_all + (is_second ? kNodeWorkersRange.max : 0);
+}
+
+}  // namespace
+
+absl::StatusOr<ChildSpec> PlanNodeWorker(const NodePlanArgs& args, ChildKind kind,
+                                         std::int64_t index, std::int64_t workers) {
+  const NodeConfig& node = args.config.node;
+  ClusterPlanArgs plan = {.config = args.config,
+                          .model_dir = node.model,
+                          .program_dir = args.program_dir,
+                          .runtime_dir = args.runtime_dir,
+                          .router_target = node.router,
+                          .processors = args.processors};
+  std::vector<std::string> listen;
+  if (!args.address.empty()) {
+    const std::int64_t first = FirstPort(node.worker_port, kind);
+    const char* const role = kind == ChildKind::kAttentionWorker ? "attention" : "expert";
+    listen = {absl::StrCat(Bracketed(args.address), ":", first > 0 ? first + index : 0),
+              absl::StrCat("unix:", args.runtime_dir, "/", role, "-", index + 1, ".sock")};
+  }
+  plan.config.attention_worker.listen = listen;
+  plan.config.expert_worker.listen = std::move(listen);
+  plan.config.attention_worker.admin_port = FirstPort(node.worker_admin_port, kind);
+  plan.config.expert_worker.admin_port = FirstPort(node.worker_admin_port, kind);
+  return PlanWorker(plan, kind, index, workers);
+}
+
+}  // namespace sextant::cli
