@@ -7,8 +7,12 @@ readonly BUILD_PACKAGES=(
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler prometheus-cpp-dev
   libgtest-dev libgmock-dev
 )
-# What ./tests/run uses besides: the fuzzers and the lock analysis, the format check, scripts.
-readonly TEST_PACKAGES=(clang libclang-rt-14-dev clang-format python3 python3-venv)
+# What ./tests/run uses besides: the fuzzers and the lock analysis, the format check, scripts; images,
+# and pods in network namespaces.
+readonly TEST_PACKAGES=(
+  clang libclang-rt-14-dev clang-format python3 python3-venv
+  buildah debootstrap iproute2 nftables
+)
 
 is_installed() {
   [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
