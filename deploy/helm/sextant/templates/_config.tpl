@@ -1,0 +1,57 @@
+{{/* The ports, in one place: docs/operations.md lists them. Attention worker i of a node listens on
+     workers + i and has its metrics on workerMetrics + i; expert worker j on + 64 + j. */}}
+{{- define "sextant.ports" -}}
+{"router": 7070, "routerMetrics": 9400, "nodeHealth": 7080, "nodeMetrics": 9401, "workers": 7200,
+ "workerMetrics": 9500, "perKind": 64}
+{{- end -}}
+
+{{- define "sextant.routerConfig" -}}
+{{- $ports := include "sextant.ports" . | fromJson -}}
+{{- with .Values.router -}}
+router:
+  listen: ["0.0.0.0:{{ $ports.router }}"]
+  queue: {{ int .queue }}
+  wait_seconds: {{ int .waitSeconds }}
+  served_model_name: {{ $.Values.model.name | quote }}
+  admin_port: {{ $ports.routerMetrics }}
+  rebalance: {{ .rebalance }}
+  spare_experts: {{ int .spareExperts }}
+  replicated_experts: {{ int .replicatedExperts }}
+{{- end }}
+{{ include "sextant.clusterConfig" . }}
+{{- end -}}
+
+{{/* (list $ ATTENTION_WORKERS EXPERT_WORKERS) */}}
+{{- define "sextant.nodeConfig" -}}
+{{- $root := index . 0 -}}
+{{- $ports := include "sextant.ports" $root | fromJson -}}
+node:
+  router: {{ printf "%s-workers:%v" (include "sextant.fullname" $root) $ports.router | quote }}
+  model: {{ include "sextant.modelFolder" $root | quote }}
+  attention_workers: {{ int (index . 1) }}
+  expert_workers: {{ int (index . 2) }}
+  listen: ["0.0.0.0:{{ $ports.nodeHealth }}"]
+  admin_port: {{ $ports.nodeMetrics }}
+  worker_port: {{ $ports.workers }}
+  worker_admin_port: {{ $ports.workerMetrics }}
+{{- with $root.Values.engine }}
+engine:
+  threads: {{ int .threads }}
+  dtype: {{ .dtype }}
+  cache_tokens: {{ int64 .cacheTokens }}
+  max_batch_tokens: {{ int64 .maxBatchTokens }}
+{{- end }}
+{{- with $root.Values.attentionWorkers }}
+attention_worker:
+  max_sequences: {{ int .maxSequences }}
+  prefix_cache: {{ .prefixCache }}
+{{- end }}
+{{ include "sextant.clusterConfig" $root }}
+{{- end -}}
+
+{{- define "sextant.clusterConfig" -}}
+cluster:
+  admin_host: 0.0.0.0
+  drain_seconds: {{ int .Values.drainSeconds }}
+  log_level: {{ .Values.logLevel }}
+{{- end -}}
