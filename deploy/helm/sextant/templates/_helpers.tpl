@@ -99,22 +99,22 @@ annotations:
 {{- toJson $out -}}
 {{- end -}}
 
-{{/* The kinds of node pods as JSON: component, replicas, workers of each kind in a pod, settings. */}}
+{{/* The kinds of node pods as JSON: component, replicas, workers of each kind in a pod, the settings
+     of the node, and those of its pod. */}}
 {{- define "sextant.pools" -}}
 {{- $v := .Values -}}
-{{- $base := list $v.pod $v.node -}}
+{{- $attention := dict "component" "attention" "replicas" $v.attentionWorkers.nodes
+      "attention" $v.attentionWorkers.perNode "experts" 0 "own" $v.attentionWorkers.node -}}
+{{- $expert := dict "component" "expert" "replicas" $v.expertWorkers.nodes
+      "attention" 0 "experts" $v.expertWorkers.perNode "own" $v.expertWorkers.node -}}
+{{- $both := dict "component" "node" "replicas" $v.expertWorkers.nodes
+      "attention" $v.attentionWorkers.perNode "experts" $v.expertWorkers.perNode "own" (dict) -}}
 {{- $pools := list -}}
-{{- if eq $v.layout "colocated" -}}
-{{- $pools = append $pools (dict "component" "node" "replicas" $v.expertWorkers.nodes
-      "attention" $v.attentionWorkers.perNode "experts" $v.expertWorkers.perNode
-      "pod" (include "sextant.layOver" $base | fromJson)) -}}
-{{- else -}}
-{{- $pools = append $pools (dict "component" "attention" "replicas" $v.attentionWorkers.nodes
-      "attention" $v.attentionWorkers.perNode "experts" 0
-      "pod" (include "sextant.layOver" (append $base $v.attentionWorkers.pod) | fromJson)) -}}
-{{- $pools = append $pools (dict "component" "expert" "replicas" $v.expertWorkers.nodes
-      "attention" 0 "experts" $v.expertWorkers.perNode
-      "pod" (include "sextant.layOver" (append $base $v.expertWorkers.pod) | fromJson)) -}}
+{{- range ternary (list $both) (list $attention $expert) (eq $v.layout "colocated") -}}
+{{- $node := include "sextant.layOver" (list $v.node .own) | fromJson -}}
+{{- $pod := include "sextant.layOver" (list $v.pod $v.node.pod (default (dict) .own.pod)
+      (pick $node "spreadOverHosts")) | fromJson -}}
+{{- $pools = append $pools (merge (dict "node" $node "pod" $pod) .) -}}
 {{- end -}}
 {{- toJson $pools -}}
 {{- end -}}
@@ -128,6 +128,11 @@ annotations:
 {{- mulf (float64 (trimSuffix $unit $text)) (get $factors $unit) | int64 -}}
 {{- end -}}
 
-{{- define "sextant.gib" -}}
+{{/* Bytes for people. */}}
+{{- define "sextant.size" -}}
+{{- if lt (int64 .) 1073741824 -}}
+{{- printf "%.0f MiB" (divf . 1048576) -}}
+{{- else -}}
 {{- printf "%.1f GiB" (divf . 1073741824) -}}
+{{- end -}}
 {{- end -}}
