@@ -5,8 +5,8 @@
 
 Reads README.md and the pages under docs/ and in each folder. In their blocks of kind `console`
 the lines that start with "$ " are commands, and of each it checks: a program in the tree exists,
-`sextant COMMAND --flag` is named by `sextant COMMAND --help` (likewise the scripts), and
-`cmake --preset NAME` is a preset. Every relative link leads to a file. Prints what is wrong, one
+`sextant COMMAND --flag` is named by `sextant COMMAND --help` (likewise the scripts, and what
+`kubectl exec` runs), and `cmake --preset NAME` is a preset. Every relative link leads to a file. Prints what is wrong, one
 line each, and exits with 1 if there is anything.
 """
 
@@ -74,8 +74,10 @@ class Checker:
     def problems(self, command):
         for words in pipeline(command):
             program, arguments = words[0], words[1:]
-            if program.endswith("build/bin/sextant"):
+            if program == "sextant" or program.endswith("build/bin/sextant"):
                 yield from self.sextant_problems(arguments)
+            elif program == "kubectl" and "--" in arguments:
+                yield from self.problems(shlex.join(arguments[arguments.index("--") + 1:]))
             elif "/" in program and not program.startswith(("/", "build/")):
                 if not (self.root / program).is_file():
                     yield f"{program} is not in the tree"

@@ -49,6 +49,10 @@ class CommandsTest(unittest.TestCase):
     def test_an_unknown_command_is_found(self):
         self.assertEqual(len(self.problems("build/bin/sextant invent --model x")), 1)
 
+    def test_what_runs_in_a_pod_is_held_to_the_program_too(self):
+        self.assertEqual(self.problems("kubectl exec deployment/a -- sextant generate --model x"), [])
+        self.assertEqual(len(self.problems("kubectl exec deployment/a -- sextant generate --no")), 1)
+
     def test_a_missing_script_is_found(self):
         self.assertEqual(len(self.problems("./deploy/nothing")), 1)
 
