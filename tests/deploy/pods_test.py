@@ -123,8 +123,11 @@ class PodsTest(unittest.TestCase):
     def test_a_drain_ends_before_the_grace_period(self):
         for rendered, (kind, name), template in self.each():
             if kind != "Pod":
+                pause = template["spec"]["containers"][0].get("lifecycle", {}).get(
+                    "preStop", {}).get("sleep", {}).get("seconds", 0)
+                self.assertEqual(pause > 0, kind == "Deployment")
                 self.assertGreater(template["spec"]["terminationGracePeriodSeconds"],
-                                   config(rendered, name)["cluster"]["drain_seconds"])
+                                   pause + config(rendered, name)["cluster"]["drain_seconds"])
 
     def test_the_probes_ask_the_port_that_answers(self):
         for rendered, (kind, name), template in self.each():
@@ -164,8 +167,10 @@ class PodsTest(unittest.TestCase):
         self.assertEqual(ports, [first, first + 64, first + 65, first + 66])
 
     def test_names_stay_short_enough_for_a_long_release(self):
-        for key, item in chart.objects(PARTS, name="r" * 53).items():
-            self.assertLessEqual(len(item["metadata"]["name"]), 63 - len("-0123456789"), key)
+        for layout in ("colocated", "apart"):
+            for kind, name in chart.objects({**PARTS, "layout": layout}, name="r" * 53):
+                # A label of each pod of a StatefulSet is the set's name and ten digits.
+                self.assertLessEqual(len(name), 52 if kind == "StatefulSet" else 63)
 
     def test_an_autoscaler_has_the_number_of_nodes_for_itself(self):
         rendered = RELEASES["disaggregated"]

@@ -128,9 +128,9 @@ class RefusalsTest(unittest.TestCase):
 
     def test_times_that_cut_streams_off(self):
         self.expect([{"drainSeconds": 90}], "router.waitSeconds (90) must be more than drainSeconds (90)")
-        for path in ("pod", "router.pod", "node.pod"):
-            self.expect([chart.at_path(f"{path}.terminationGracePeriodSeconds", 30)],
-                        "terminationGracePeriodSeconds (30) must be more than drainSeconds (30)")
+        for path, needs in (("router.pod", 35), ("node.pod", 30)):
+            self.expect([chart.at_path(f"{path}.terminationGracePeriodSeconds", needs)],
+                        f"terminationGracePeriodSeconds ({needs}) must be more", f"({needs}), or streams")
 
     def test_an_autoscaler_out_of_bounds(self):
         self.expect([HPA, {"autoscaling": {"minNodes": 5, "maxNodes": 4}}], "autoscaling.minNodes")

@@ -7,7 +7,8 @@
        ports                  name: number
        probePort, readiness   kubelet asks grpc.health.v1 there; readiness is the service's name
        resources              of the container
-       sharedMemory           size of /dev/shm; empty for what the runtime gives */}}
+       sharedMemory           size of /dev/shm; empty for what the runtime gives
+       preStopSeconds         between the decision that the pod goes and SIGTERM; may be absent */}}
 {{- define "sextant.podTemplate" -}}
 {{- $root := .root -}}
 {{- $pod := .pod -}}
@@ -27,7 +28,7 @@ spec:
   serviceAccountName: {{ include "sextant.serviceAccount" $root }}
   automountServiceAccountToken: false
   enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ include "sextant.gracePeriod" $pod.terminationGracePeriodSeconds | default (add $root.Values.drainSeconds 15) }}
+  terminationGracePeriodSeconds: {{ include "sextant.gracePeriod" $pod.terminationGracePeriodSeconds | default (add $root.Values.drainSeconds (default 0 .preStopSeconds) 15) }}
   {{- include "sextant.placement" (list $root .component $pod) | nindent 2 }}
   {{- if or $pod.extraInitContainers (eq $root.Values.model.source "download") }}
   initContainers:
@@ -59,8 +60,8 @@ spec:
       startupProbe: {{- include "sextant.probe" (list .probePort "" $pod.startupProbe) | nindent 8 }}
       readinessProbe: {{- include "sextant.probe" (list .probePort .readiness $pod.readinessProbe) | nindent 8 }}
       livenessProbe: {{- include "sextant.probe" (list .probePort "" $pod.livenessProbe) | nindent 8 }}
-      {{- with .lifecycle }}
-      lifecycle: {{- toYaml . | nindent 8 }}
+      {{- if and .preStopSeconds (semverCompare ">=1.30-0" $root.Capabilities.KubeVersion.Version) }}
+      lifecycle: {preStop: {sleep: {seconds: {{ int .preStopSeconds }}}}}
       {{- end }}
       resources: {{- toYaml .resources | nindent 8 }}
       securityContext: {{- toYaml $pod.containerSecurityContext | nindent 8 }}
