@@ -16,7 +16,7 @@ sys.path.insert(0, str(chart.ROOT / "tests" / "docs"))
 import commands  # noqa: E402
 
 PAGES = [chart.ROOT / "docs" / "operations.md", chart.CHART / "README.md"]
-OPTIONS = {"--namespace", "--values", "--set", "--create-namespace", "--reuse-values", "--logs",
+OPTIONS = {"--namespace", "--values", "--set", "--create-namespace", "--reset-then-reuse-values", "--logs",
            "--dry-run=server"}
 OBJECT = re.compile(r"(?:^|\s)(deployment|statefulset|service|pod)/([a-z0-9-]+)")
 KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "service": "Service"}
@@ -24,7 +24,7 @@ KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "service": "S
 
 def values_of(words, before):
     """The values of a `helm install` or `helm upgrade`."""
-    values = before if "--reuse-values" in words else {}
+    values = before if "--reset-then-reuse-values" in words else {}
     for option, argument in zip(words, words[1:]):
         if option == "--values":
             file = chart.ROOT / argument

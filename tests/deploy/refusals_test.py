@@ -1,6 +1,8 @@
 """Wrong values are refused before anything is installed: misspelt ones by the schema, those that do
 not fit each other in a sentence that says what to do."""
 
+import subprocess
+import sys
 import unittest
 
 import chart
@@ -125,6 +127,16 @@ class RefusalsTest(unittest.TestCase):
         self.expect([{"model": {"name": "lite"}}], "the bundled model is called demo")
         self.expect([ROOMY, {"model": {"source": "download", "download": {"url": "https://h/m"}}}],
                     "model.download.files must list every file")
+
+    def test_an_image_as_volume_needs_a_kubernetes_that_has_them(self):
+        # Only lint takes a version of Kubernetes, and what `fail` says it writes to standard error.
+        values = chart.merged(ROOMY, {"model": {"source": "image", "image": {"reference": "a:1"}}})
+        lint = "import helm_python, sys; helm_python.lint(sys.argv[1], {values!r}, kube_version='{version}')"
+        for version, refused in (("v1.30.0", True), ("v1.33.0", False)):
+            run = subprocess.run(
+                [sys.executable, "-c", lint.format(values=values, version=version), chart.CHART],
+                stderr=subprocess.PIPE, text=True, check=True, timeout=60)
+            self.assertEqual("model.source image needs Kubernetes 1.31" in run.stderr, refused)
 
     def test_times_that_cut_streams_off(self):
         self.expect([{"drainSeconds": 90}], "router.waitSeconds (90) must be more than drainSeconds (90)")
