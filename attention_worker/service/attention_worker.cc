@@ -152,6 +152,8 @@ absl::StatusOr<std::unique_ptr<AttentionWorker>> AttentionWorker::Start(Options 
   const std::string& profile = parts.member->welcome().numeric_profile();
   ASSIGN_OR_RETURN(const Backend backend, ParseBackend(profile));
   log.Info("joined", {{"worker", parts.member->worker_id()}, {"profile", profile}});
+  metrics.Label({{"engine", parts.member->worker_id()},
+                 {"model_name", parts.member->welcome().model_name()}});
   RETURN_IF_ERROR(parts.BuildEngine(backend));
   const auto set_serving = [&parts](bool serving) {
     parts.server->SetServing(kServiceName, serving);

@@ -34,6 +34,11 @@ Metrics::Metrics(MetricLabels labels)
 
 Metrics::~Metrics() = default;
 
+void Metrics::Label(MetricLabels labels) {
+  const MutexLock lock(mutex_);
+  later_labels_ = std::move(labels);
+}
+
 Counter& Metrics::AddCounter(const CounterName& name, const MetricLabels& labels) {
   return Add(prometheus::BuildCounter(), name.name, name.help, labels_, *registry_, labels);
 }
@@ -49,7 +54,16 @@ Histogram& Metrics::AddHistogram(const HistogramName& name, const MetricLabels& 
 }
 
 std::string Metrics::Text() const {
-  return prometheus::TextSerializer().Serialize(registry_->Collect());
+  std::vector<prometheus::MetricFamily> families = registry_->Collect();
+  const MutexLock lock(mutex_);
+  for (prometheus::MetricFamily& family : families) {
+    for (prometheus::ClientMetric& metric : family.metric) {
+      for (const auto& [name, value] : later_labels_) {
+        metric.label.push_back({.name = name, .value = value});
+      }
+    }
+  }
+  return prometheus::TextSerializer().Serialize(families);
 }
 
 std::string Metrics::TextWithProcess() const {

@@ -20,6 +20,7 @@
 #include <memory>
 #include <string>
 
+#include "common/base/mutex.h"
 #include "common/observability/metric_names.h"
 #include "prometheus/counter.h"
 #include "prometheus/gauge.h"
@@ -40,6 +41,8 @@ class Metrics {
  public:
   // `labels` go with every metric.
   explicit Metrics(MetricLabels labels = {});
+  // And these, from now on: what a role learns of itself only when it has joined a cluster.
+  void Label(MetricLabels labels);
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
@@ -57,6 +60,8 @@ class Metrics {
  private:
   const MetricLabels labels_;
   const std::unique_ptr<prometheus::Registry> registry_;
+  mutable Mutex mutex_;
+  MetricLabels later_labels_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sextant

@@ -90,6 +90,8 @@ absl::StatusOr<std::unique_ptr<ExpertWorker>> ExpertWorker::Start(Options option
   const std::string& profile = started.member->welcome().numeric_profile();
   ASSIGN_OR_RETURN(const Backend backend, ParseBackend(profile));
   log.Info("joined", {{"worker", started.member->worker_id()}, {"profile", profile}});
+  metrics.Label({{"engine", started.member->worker_id()},
+                 {"model_name", started.member->welcome().model_name()}});
   started.experts.Use(backend);
   started.role = std::make_unique<ExpertRole>(ExpertRole::Parts{
       .worker_id = started.member->worker_id(),

@@ -151,6 +151,7 @@ void Coordinator::OnHello(StreamId stream, const v1::Hello& hello) {
   v1::CoordinatorMessage message;
   v1::Welcome& welcome = *message.mutable_welcome();
   welcome.set_numeric_profile(agreement_.numeric_profile());
+  welcome.set_model_name(agreement_.model().id());
   welcome.set_heartbeat_milliseconds(
       static_cast<std::int32_t>(absl::ToInt64Milliseconds(config_.heartbeat_interval)));
   welcome.set_death_milliseconds(

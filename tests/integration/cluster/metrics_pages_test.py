@@ -69,6 +69,16 @@ class MetricsPagesTest(unittest.TestCase):
                 return worker["admin_target"]
         self.fail(f"no {role} worker in {self.workers}")
 
+    def test_workers_say_who_they_are_and_what_they_serve(self):
+        series = re.compile(r"^(?:vllm:|sextant_)\w+\{(.*)\} ", re.MULTILINE)
+        for worker in self.workers:
+            with urllib.request.urlopen(f"http://{worker['admin_target']}/metrics", timeout=10) as page:
+                found = series.findall(page.read().decode("utf-8"))
+            self.assertGreater(len(found), 3)
+            for labels in found:
+                self.assertIn(f'engine="{worker["worker_id"]}"', labels)
+                self.assertIn('model_name="lite"', labels)
+
     def test_router(self):
         self.expect(f"127.0.0.1:{self.port}", "Router")
 

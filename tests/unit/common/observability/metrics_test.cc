@@ -19,6 +19,17 @@ TEST(MetricsTest, TextHasNameHelpLabelsAndValue) {
                               "finished_reason=\"stop\"} 2\n"));
 }
 
+TEST(MetricsTest, LabelsThatComeLaterGoWithWhatIsThereAlready) {
+  Metrics metrics;
+  metrics.AddCounter(kExpertTokens, {{"expert", "7"}}).Increment(2);
+  metrics.Label({{"engine", "expert-1"}, {"model_name", "demo"}});
+  metrics.AddGauge(kExpertsHeld).Set(3);
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("sextant_expert_tokens_total{expert=\"7\",engine=\"expert-1\","
+                              "model_name=\"demo\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("sextant_experts_held{engine=\"expert-1\",model_name=\"demo\"} 3\n"));
+}
+
 TEST(MetricsTest, TheSameLabelsGiveTheSameMetric) {
   Metrics metrics;
   Counter& first = metrics.AddCounter(kRejections, {{"reason", "QUEUE_FULL"}});
