@@ -8,6 +8,7 @@ import urllib.parse
 import urllib.request
 
 import matplotlib
+from PIL import Image
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -118,10 +119,10 @@ def draw_bars(axes, panel, source, horizontal):
             for labels, value in source.now(target) if math.isfinite(value)]
     if horizontal:
         for place, (name, value) in enumerate(bars):
-            axes.barh(place, 1, color="#eeeeee")
-            axes.barh(place, value, color=color(value, panel))
-            axes.text(0.02, place - 0.42, f"{name}: {shown(value, unit)}", fontsize=7, va="bottom")
-        axes.set_ylim(len(bars) - 0.4, -0.8)
+            axes.barh(place, 1, height=0.4, color="#eeeeee")
+            axes.barh(place, value, height=0.4, color=color(value, panel))
+            axes.text(0, place - 0.25, f"{name}: {shown(value, unit)}", fontsize=7, va="bottom")
+        axes.set_ylim(len(bars) - 0.6, -0.7)
         axes.set_yticks([])
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(lambda value, _: shown(value, unit))
@@ -161,4 +162,6 @@ def draw(board, source, file):
         if not draw_panel(axes, panel, source):
             empty.append(panel["title"])
     figure.savefig(file, dpi=80)
+    # Few colours, so that the file is small.
+    Image.open(file).convert("RGB").quantize(64).save(file, optimize=True)
     return empty
