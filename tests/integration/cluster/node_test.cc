@@ -81,7 +81,7 @@ class ClusterNodeTest : public ::testing::Test {
   }
 
   static std::string Yaml(int attention, int experts) {
-    return absl::StrCat("cluster: {log_level: warning, drain_seconds: 10}\n",
+    return absl::StrCat("cluster: {log_level: warning, drain_seconds: 60}\n",
                         "node: {attention_workers: ", attention, ", expert_workers: ", experts,
                         ", listen: [\"127.0.0.1:0\"]}\n");
   }
