@@ -4,7 +4,8 @@
 
 The programs are those that this build has put into the folder PROGRAMS, the base is a Debian made by
 debootstrap, which is kept in the user's cache folder. What the images hold is left in OUT/NAME, for
-tests/deploy/pods. Skipped, with the reason, where buildah and debootstrap are not there, or not root.
+tests/deploy/pods. Skipped, with the reason, where buildah and debootstrap are not there, or not root,
+or where debootstrap reaches no mirror.
 """
 
 import json
@@ -44,7 +45,8 @@ def make_base(tar):
     tar.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sextant-base-") as folder:
         subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(libraries())}",
-                        "bookworm", folder], check=True, stdout=subprocess.DEVNULL)
+                        "bookworm", folder], check=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True)
         part = tar.with_suffix(".part")
         subprocess.run(["tar", "--create", "--file", part, "--directory", folder,
                         "--exclude=./var/cache/apt", "--exclude=./var/lib/apt/lists/*", "."],
@@ -74,8 +76,6 @@ class ImagesTest(unittest.TestCase):
         cls.folder = pathlib.Path(cls.enterClassContext(
             tempfile.TemporaryDirectory(prefix="sextant-images-")))
         cls.addClassCleanup(cls.buildah, "rm", "--all", check=False)
-        if not cached_base().exists():
-            make_base(cached_base())
         base = cls.container("scratch")
         cls.buildah("add", "--quiet", base, cached_base(), "/")
         cls.buildah("commit", "--quiet", base, "base")
@@ -189,6 +189,12 @@ def reason_to_skip():
             return f"the program {program} is not installed"
     if "VERSION_CODENAME=bookworm" not in pathlib.Path("/etc/os-release").read_text("utf-8"):
         return "these programs were not built on Debian 12, which the images hold"
+    if not cached_base().exists():
+        try:
+            make_base(cached_base())
+        except subprocess.CalledProcessError as error:
+            said = (error.stdout or "").strip().splitlines()
+            return f"debootstrap could not make a Debian: {said[-1] if said else error}"
     return None
 
 
