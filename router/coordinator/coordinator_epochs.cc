@@ -192,7 +192,7 @@ void Coordinator::BeginChange() {
   change_status_.Clear();
   EnterPhase(EpochChange::Phase::kPrepare, config_.prepare_limit);
   Note(absl::StrCat("epoch ", change.number, " (", change.cause, "): prepare, ", change.moved,
-                    " of ", change.holders.size(), " experts move, ", Candidates().size(),
+                    " of ", CountHeld(change.holders), " experts move, ", Candidates().size(),
                     " expert workers"));
   v1::CoordinatorMessage message;
   *message.mutable_prepare() = PlacementOf(change.number, change.holders, workers_);

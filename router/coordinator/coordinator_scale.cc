@@ -107,11 +107,12 @@ absl::StatusOr<v1::ChangeProgress> Coordinator::PlanScale(v1::Role role, int cou
     // Names of their own for those who are to come; which they are does not change how many move.
     for (int i = now; i < count; ++i) workers.push_back(absl::StrCat("~", i));
     const HolderLists previous = PreviousHolders();
-    const int moved = CountMoves(previous, PlanHolders(workers, previous, false));
+    const HolderLists planned = PlanHolders(workers, previous, false);
+    const int moved = CountMoves(previous, planned);
     plan.set_experts_moved(moved);
     plan.set_bytes_moved(moved * config_.expert_bytes);
-    absl::StrAppend(&message, "; ", MovedText(moved, plan.bytes_moved()), " of ", holders_.size(),
-                    moved == 1 ? " moves" : " move");
+    absl::StrAppend(&message, "; ", MovedText(moved, plan.bytes_moved()), " of ",
+                    CountHeld(planned), moved == 1 ? " moves" : " move");
   }
   plan.set_message(message);
   return plan;

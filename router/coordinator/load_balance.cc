@@ -208,6 +208,12 @@ std::vector<std::int32_t> ExpertsOf(const HolderLists& holders, const std::strin
   return experts;
 }
 
+int CountHeld(const HolderLists& holders) {
+  int held = 0;
+  for (const std::vector<std::string>& list : holders) held += static_cast<int>(list.size());
+  return held;
+}
+
 int CountMoves(const HolderLists& before, const HolderLists& after) {
   int moves = 0;
   for (std::size_t expert = 0; expert < after.size(); ++expert) {

@@ -57,5 +57,7 @@ struct ReplicaArgs {
 
 // How many pairs of an expert and a holder `after` has that `before` has not.
 [[nodiscard]] int CountMoves(const HolderLists& before, const HolderLists& after);
+// Experts that are held, each as often as it has holders.
+[[nodiscard]] int CountHeld(const HolderLists& holders);
 
 }  // namespace sextant

@@ -158,6 +158,7 @@ TEST(ReplicasTest, MovesAreNewPairsOfExpertAndHolder) {
   EXPECT_EQ(CountMoves(HolderLists{{"a"}, {"b"}}, HolderLists{{"a", "b"}, {"b"}}), 1);
   EXPECT_EQ(CountMoves(HolderLists{{"a", "b"}}, HolderLists{{"b", "a"}}), 0);
   EXPECT_EQ(CountMoves(HolderLists{}, HolderLists{{"a"}}), 1);
+  EXPECT_EQ(CountHeld(HolderLists{{"a", "b"}, {}, {"b"}}), 3);
 }
 
 }  // namespace
