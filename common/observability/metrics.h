@@ -41,11 +41,13 @@ class Metrics {
  public:
   // `labels` go with every metric.
   explicit Metrics(MetricLabels labels = {});
-  // And these, from now on: what a role learns of itself only when it has joined a cluster.
-  void Label(MetricLabels labels);
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
+
+  // These go with every metric, too, from now on: what a role learns of itself only when it has
+  // joined a cluster.
+  void Label(MetricLabels labels);
 
   // The metric of these labels: a new one, or the one that was added before.
   [[nodiscard]] Counter& AddCounter(const CounterName& name, const MetricLabels& labels = {});

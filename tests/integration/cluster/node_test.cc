@@ -4,13 +4,10 @@
 #include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <functional>
-#include <future>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +17,7 @@
 #include "proto/sextant/v1/admin.grpc.pb.h"
 #include "tests/integration/cluster/asked_requests.h"
 #include "tests/integration/cluster/health_check.h"
+#include "tests/integration/cluster/running_streams.h"
 #include "tests/integration/cluster/up_process.h"
 #include "tests/support/temp_dir.h"
 
@@ -135,34 +133,6 @@ class ClusterNodeTest : public ::testing::Test {
     return true;
   }
 
-  // Eight streams at a time, one set after the other, from before `change` until after it: each
-  // gets what one process gives it.
-  void WhileStreamsRun(const std::function<void()>& change) {
-    const auto requests = MakeRequests(8, 250, 60);
-    const auto wanted = AskOneProcess(Model(), requests);
-    ASSERT_TRUE(wanted.ok()) << wanted.status();
-    std::atomic<bool> over = false;
-    std::promise<void> begun;
-    std::thread streams([&] {
-      bool first = true;
-      while (first || !over) {
-        const auto got = AskCluster(router_target_, requests, [&] {
-          if (std::exchange(first, false)) begun.set_value();
-        });
-        EXPECT_TRUE(got.ok()) << got.status();
-        if (!got.ok() || *got != *wanted) {
-          ADD_FAILURE() << "a stream failed, or got other bytes";
-          if (std::exchange(first, false)) begun.set_value();
-          break;
-        }
-      }
-    });
-    begun.get_future().wait();
-    change();
-    over = true;
-    streams.join();
-  }
-
   MountedConfig config_;
   std::unique_ptr<cli::ChildProcesses> processes_;
   int router_ = 0;
@@ -176,7 +146,7 @@ TEST_F(ClusterNodeTest, StreamsRunOnWhileItsFileAsksForTwoFourAndOneExpertWorker
   ASSERT_NO_FATAL_FAILURE(StartNode(1, 2));
   EXPECT_TRUE(IsServing(node_target_, ""));
   EXPECT_TRUE(IsServing(node_target_, "workers"));
-  WhileStreamsRun([&] {
+  WhileStreamsRun(router_target_, Model(), [&] {
     for (const int count : {4, 1}) {
       config_.Write(Yaml(1, count));
       EXPECT_TRUE(Eventually([&] { return ReadyWorkers(v1::ROLE_EXPERT) == count; }));
@@ -208,7 +178,7 @@ TEST_F(ClusterNodeTest, OneOfTwoNodesGoesAndNoStreamEnds) {
   node_target_.clear();
   ASSERT_NO_FATAL_FAILURE(StartNode(1, 1));
   EXPECT_TRUE(Eventually([&] { return ReadyWorkers(v1::ROLE_ATTENTION) == 2; }));
-  WhileStreamsRun([&] {
+  WhileStreamsRun(router_target_, Model(), [&] {
     processes_->Signal(first, SIGTERM);
     EXPECT_EQ(ExitStatus(first), 0);
   });

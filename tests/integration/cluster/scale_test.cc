@@ -3,15 +3,11 @@
 #include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <functional>
-#include <future>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "tests/integration/cluster/asked_requests.h"
+#include "tests/integration/cluster/running_streams.h"
 #include "tests/integration/cluster/up_process.h"
 #include "tests/support/run_program.h"
 
@@ -51,34 +47,6 @@ class ClusterScaleTest : public ::testing::Test {
     EXPECT_THAT(outcome.output, HasSubstr(absl::StrCat("\ndone     ", count, " ")));
   }
 
-  // Eight streams at a time, one set after the other, from before `change` until after it: each
-  // gets what one process gives it.
-  void WhileStreamsRun(const std::function<void()>& change) {
-    const auto requests = MakeRequests(8, 250, 60);
-    const auto wanted = AskOneProcess(Model(), requests);
-    ASSERT_TRUE(wanted.ok()) << wanted.status();
-    std::atomic<bool> over = false;
-    std::promise<void> begun;
-    std::thread streams([&] {
-      bool first = true;
-      while (first || !over) {
-        const auto got = AskCluster(up_->target(), requests, [&] {
-          if (std::exchange(first, false)) begun.set_value();
-        });
-        EXPECT_TRUE(got.ok()) << got.status();
-        if (!got.ok() || *got != *wanted) {
-          ADD_FAILURE() << "a stream failed, or got other bytes";
-          if (std::exchange(first, false)) begun.set_value();
-          break;
-        }
-      }
-    });
-    begun.get_future().wait();
-    change();
-    over = true;
-    streams.join();
-  }
-
   // The processes of the cluster besides the router.
   std::size_t Processes() { return ChildrenOf(up_->pid()).size() - 1; }
 
@@ -93,7 +61,7 @@ class ClusterScaleTest : public ::testing::Test {
 
 TEST_F(ClusterScaleTest, StreamsRunOnWhileExpertsScaleFromTwoToFourToOneToTwo) {
   ASSERT_NO_FATAL_FAILURE(Start(1, 2));
-  WhileStreamsRun([&] {
+  WhileStreamsRun(up_->target(), Model(), [&] {
     for (const int count : {4, 1, 2}) {
       Scale("experts", count);
       const auto status = up_->Status();
@@ -109,7 +77,7 @@ TEST_F(ClusterScaleTest, StreamsRunOnWhileExpertsScaleFromTwoToFourToOneToTwo) {
 
 TEST_F(ClusterScaleTest, StreamsRunOnWhileAttentionWorkersScaleFromOneToTwoToOne) {
   ASSERT_NO_FATAL_FAILURE(Start(1, 1));
-  WhileStreamsRun([&] {
+  WhileStreamsRun(up_->target(), Model(), [&] {
     Scale("attention", 2);
     Scale("attention", 1);
   });
