@@ -5,7 +5,7 @@
 #   suite TAB preset TAB                                a ctest run; summarize.py reads its results
 # "passed" is recorded for checks, not for builds, which are no tests; a failed build is.
 
-readonly ALL_STAGES=(checks deploy release asan-ubsan tsan clang fuzz cuda)
+readonly ALL_STAGES=(checks deploy release asan-ubsan tsan fuzz cuda)
 readonly RECORD="${SEXTANT_ROOT}/build/logs/tests.tsv"
 readonly FUZZ_SECONDS=10
 
@@ -134,6 +134,7 @@ stage_release() {
 
 stage_asan_ubsan() {
   build_or_record asan-ubsan || return 0
+  record passed "lock analysis by clang" ""
   ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
     run_suite asan-ubsan "tests, asan-ubsan" "$(fixed_addresses)" --label-exclude no-sanitizer
 }
@@ -153,17 +154,9 @@ stage_tsan() {
     run_suite tsan "tests, tsan" "$(fixed_addresses)" -L concurrency
 }
 
-stage_clang() {
-  if build_or_record clang-thread-safety; then
-    record passed "lock analysis by clang" ""
-  fi
-}
-
 stage_fuzz() {
   local target targets
-  if [[ " ${stages[*]} " != *" clang "* ]]; then
-    build_or_record clang-thread-safety || return 0
-  fi
+  build_or_record clang-thread-safety fuzzers || return 0
   mapfile -t targets < <(tests/fuzz/run --list)
   if ((${#targets[@]} == 0)); then
     record failed "fuzz" "no fuzzer was built; see build/logs/build-clang-thread-safety.log"
