@@ -114,16 +114,13 @@ struct TileJob {
   }
 
   static void Finish(const PanelJob& job, std::int64_t first_row, const float* sums) {
+    if (job.finish == PanelFinish::kStore) return Store(job, first_row, sums);
     float* kept = job.workspace.kept +
                   first_row / Isa::kShape.tile_rows * Tile<Isa, Isa::kShape.tile_rows>::kPaddedSums;
-    switch (job.finish) {
-      case PanelFinish::kStore:
-        return Store(job, first_row, sums);
-      case PanelFinish::kKeep:
-        std::memcpy(kept, sums, Count(T::kPaddedSums) * sizeof(float));
-        return;
-      case PanelFinish::kGate:
-        return Gate(job, first_row, kept, sums);
+    if (job.finish == PanelFinish::kKeep) {
+      std::memcpy(kept, sums, Count(T::kPaddedSums) * sizeof(float));
+    } else {
+      Gate(job, first_row, kept, sums);
     }
   }
 
@@ -226,6 +223,17 @@ void RunOnePanel(const PanelJob& job, Block block, std::int64_t tiles) {
   }
 }
 
+template <class Isa, bool kFloat>
+void GoToNextPanel(PanelJob& job) {
+  job.weights += job.cols * (kFloat ? 4 : 2);
+  if (job.finish == PanelFinish::kStore) {
+    job.y += 1;
+  } else {
+    job.gated.col += 1;
+    job.workspace.kept += KeptPerTile(Isa::kShape);
+  }
+}
+
 // One tile times panel after panel, with nothing between them that would hold up their reading.
 template <class Isa, bool kFloat, std::int64_t kRows>
 void RunTileOfRows(PanelJob job, Block block) {
@@ -233,16 +241,12 @@ void RunTileOfRows(PanelJob job, Block block) {
     if constexpr (kRows > Isa::kShape.least_rows) RunTileOfRows<Isa, kFloat, kRows - 1>(job, block);
     return;
   }
-  constexpr std::int64_t kValueBytes = kFloat ? 4 : 2;
   block.values = job.cols;
   block.last = true;
   for (std::int64_t panel = 0; panel < job.panels; ++panel) {
     block.weights = job.weights;
     TileJob<Isa, kRows>::template RunFrom<kFloat, WeightSource::kStreams>(job, block, 0, {});
-    job.weights += job.cols * kValueBytes;
-    job.y += 1;
-    job.gated.col += 1;
-    job.workspace.kept += KeptPerTile(Isa::kShape);
+    GoToNextPanel<Isa, kFloat>(job);
   }
 }
 
@@ -267,10 +271,7 @@ void RunPanelOf(const PanelJob& job) {
   }
   for (std::int64_t panel = 0; panel < job.panels; ++panel) {
     RunOnePanel<Isa, kFloat>(one, block, tiles);
-    one.weights += job.cols * kValueBytes;
-    one.y += 1;
-    one.gated.col += 1;
-    one.workspace.kept += KeptPerTile(kShape);
+    GoToNextPanel<Isa, kFloat>(one);
   }
 }
 

@@ -148,7 +148,9 @@ void RunStreams(const Task& task, const PanelWorkspace& workspace) {
       const std::int64_t last_part = outputs - (job.weight_rows - 1) * job.row_stride;
       job.panels = std::min(last_part, job.row_stride) - first;
       job.weights = WeightRow(of, task.first_output + first);
-      job.workspace.kept = workspace.kept + first * KeptPerTile(shape);
+      if (finish != PanelFinish::kStore) {
+        job.workspace.kept = workspace.kept + first * KeptPerTile(shape);
+      }
       SetTarget(task, task.first_output + first, job);
       product.x.kernels->run(job);
     }
