@@ -19,6 +19,8 @@ MAY_INCLUDE = {
     "common": ["common", "proto"],
     "proto": [],
     "kernels": ["common/base", "common/tensor", "common/device", "kernels"],
+    "kernels/cuda": ["common/tensor"],
+    "kernels/cuda/emulation": ["common/base", "common/tensor", "kernels/cuda"],
     "kernels/sampling": [
         "common/base", "common/tensor", "common/device", "common/sampling_params", "kernels",
     ],
@@ -36,6 +38,7 @@ ONLY_IN = {
     "CLI/": ["cli", "common/program", "attention_worker/program", "expert_worker/program",
              "router/program", "tests/benchmark/cluster_cost_benchmark.cc", "tests/chaos/chaos.cc"],
     "benchmark/": ["tests", "cli"],
+    "cuda_runtime": ["kernels/cuda/device_nvcc.h", "tests/support/device/device_memory_cuda.cc"],
     "gmock/": ["tests"],
     "grpc/": ["common/exchange", "common/rpc", "router/service", "attention_worker/service",
               "expert_worker/service", "cli", "tests"],
@@ -56,6 +59,11 @@ ISA_SOURCE = re.compile(r"_(avx2|avx512)\.cc$")
 ISA_FORBIDDEN = re.compile(
     r"^(absl/|algorithm$|array$|functional$|map$|memory$|numeric$|ranges$|string$|utility$|vector$)"
 )
+
+# Device code stays in files that nvcc compiles, so that nothing else needs its headers. The emulator
+# stands behind device.h, for tests.
+DEVICE_CODE = re.compile(r"(\.cuh|kernels/cuda/device.*\.h|kernels/cuda/emulation/.*)$")
+MAY_HOLD_DEVICE_CODE = re.compile(r"(\.cu|\.cuh)$|^kernels/cuda/|^tests/unit/kernels/cuda/")
 
 SUFFIXES = {".h", ".cc", ".cu", ".cuh"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
@@ -79,6 +87,10 @@ def include_problem(path, quote, name):
             return f"only {', '.join(folders)} may include <{name}>"
     if ISA_SOURCE.search(path) and ISA_FORBIDDEN.search(name):
         return f"a source of one instruction set must not include <{name}>"
+    if DEVICE_CODE.search(name) and not MAY_HOLD_DEVICE_CODE.search(path):
+        return f'only .cu and .cuh files may include the device code of "{name}"'
+    if path == "kernels/cuda/device.h" and name.startswith("kernels/cuda/emulation/"):
+        return None
     target = owner(name)
     if target is None:
         if quote == '"' and not name.startswith(("absl/", "proto/")) and not any(

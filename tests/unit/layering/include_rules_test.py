@@ -63,6 +63,15 @@ class IncludeRulesTest(unittest.TestCase):
         self.assert_allowed("kernels/linear/a_avx512.cc", "#include <immintrin.h>")
         self.assert_allowed("kernels/linear/a.cc", "#include <vector>")
 
+    def test_device_code_stays_in_files_of_nvcc(self):
+        for name in ("kernels/cuda/device.h", "kernels/cuda/reduce.cuh", "kernels/moe/a.cuh"):
+            self.assert_allowed("kernels/moe/a_cuda.cu", f'#include "{name}"')
+            self.assert_forbidden("kernels/moe/a_cuda.h", f'#include "{name}"')
+            self.assert_forbidden("attention_worker/model/a.cc", f'#include "{name}"')
+        self.assert_allowed("attention_worker/model/a.cc", '#include "kernels/cuda/launch.h"')
+        self.assert_forbidden("kernels/moe/a.cc", "#include <cuda_runtime.h>")
+        self.assert_forbidden("kernels/cuda/launch.h", '#include "common/base/status.h"')
+
     def test_includes_are_written_from_the_root(self):
         self.assert_forbidden("kernels/moe/a.cc", '#include "gate.h"')
 
