@@ -13,6 +13,7 @@
 //   MmaBf16(c, a, b)                     mma.m16n8k16, bf16 operands, f32 sums
 //   Widen(bf16) NarrowToBf16(f32) PackBf16(low, high)   conversions, to nearest, ties to even
 //   LoadWords(p) LoadWordsOnce(p) StoreWords(p, v)      16 bytes of global memory
+//   StorePair(p, pair)                   two bf16 of it
 //   AtomicAdd(span, i, v) AtomicAdd(p, v) AtomicOr(p, v)   of integers: sums of floats have an
 //   order SEXTANT_UNROLL                       before a loop whose counter indexes registers
 //   Launch(stream, shape, kernel, arguments...)     on the host

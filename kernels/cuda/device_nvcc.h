@@ -77,6 +77,11 @@ __device__ __forceinline__ void StoreWords(void* to, const Words4& value) {
   *static_cast<Words4*>(to) = value;
 }
 
+// Two bf16 neighbours, as PackBf16 makes them.
+__device__ __forceinline__ void StorePair(Bf16* to, std::uint32_t pair) {
+  *reinterpret_cast<std::uint32_t*>(to) = pair;
+}
+
 // Elements of the block's shared memory. Index checks exist under emulation only.
 template <typename T>
 class SharedSpan {

@@ -5,18 +5,19 @@
 // bits depend on its own row, its weights and K; the end of K that does not fill a step is zeros.
 // A tile of few tokens and one of many therefore give the same bits.
 //
-// A block has 128 weight rows, 32 for each of four warps, and multiplies them by its tokens; where
-// there are more than four warps, the others take more tokens. Operands pass through shared memory
-// in kStages stages of 64 along K, copied while earlier ones are multiplied. A row of a stage is
+// A block has 32 weight rows for each of kWarpsDown warps, and multiplies them by its tokens, which
+// kWarpsAcross warps share out. Operands pass through shared memory in kStages stages of 64 along
+// K, copied while earlier ones are multiplied. A row of a stage is
 // 128 bytes, whose eight 16-byte chunks are permuted by the row, so that ldmatrix meets no bank
 // twice.
 #pragma once
+
+#include <cstddef>
 
 #include "kernels/cuda/device.h"
 
 namespace sextant {
 
-inline constexpr int kTileWeightRows = 128;
 inline constexpr int kTileDepth = 64;  // along K, of a stage
 inline constexpr int kTileWarpRows = 32;
 inline constexpr int kMmaRows = 16;
@@ -24,27 +25,28 @@ inline constexpr int kMmaTokens = 8;
 inline constexpr int kMmaDepth = 16;
 
 // kTokenTiles: groups of 8 tokens of a warp, even.
-template <int kWarpsAcross, int kTokenTilesOfAWarp, int kStageCount>
+template <int kWarpsDown, int kWarpsAcross, int kTokenTilesOfAWarp, int kStageCount>
 struct TileShape {
   static constexpr int kTokenTiles = kTokenTilesOfAWarp;
   static constexpr int kStages = kStageCount;
-  static constexpr int kThreads = 4 * kWarpSize * kWarpsAcross;
+  static constexpr int kThreads = kWarpsDown * kWarpsAcross * kWarpSize;
+  static constexpr int kRows = kWarpsDown * kTileWarpRows;  // of weights
   static constexpr int kWarpTokens = kTokenTiles * kMmaTokens;
   static constexpr int kTokens = kWarpsAcross * kWarpTokens;
-  static constexpr int kStageElements = (kTileWeightRows + kTokens) * kTileDepth;
+  static constexpr int kStageElements = (kRows + kTokens) * kTileDepth;
   static constexpr int kSharedElements = kStages * kStageElements;
   static constexpr int kSharedBytes = kSharedElements * 2;
   // Each thread copies one chunk of every kRowStep-th row.
   static constexpr int kChunks = kTileDepth / kBf16PerWords;
   static constexpr int kRowStep = kThreads / kChunks;
-  static constexpr int kWeightCopies = kTileWeightRows / kRowStep;
+  static constexpr int kWeightCopies = kRows / kRowStep;
   static constexpr int kTokenCopies = (kTokens + kRowStep - 1) / kRowStep;
 
   // Of the calling thread.
   __device__ static int CopyRow(int copy) { return ThreadIndex() / kChunks + copy * kRowStep; }
   __device__ static int CopyChunk() { return ThreadIndex() % kChunks; }
-  __device__ static int WarpRow() { return ThreadIndex() / kWarpSize % 4 * kTileWarpRows; }
-  __device__ static int WarpToken() { return ThreadIndex() / kWarpSize / 4 * kWarpTokens; }
+  __device__ static int WarpRow() { return ThreadIndex() / kWarpSize % kWarpsDown * kTileWarpRows; }
+  __device__ static int WarpToken() { return ThreadIndex() / kWarpSize / kWarpsDown * kWarpTokens; }
 };
 
 // Where chunk `chunk` of row `row` of a stage's operand lies.
@@ -56,7 +58,7 @@ __device__ __forceinline__ int TilePlace(int row, int chunk) {
 // has this At(copy, k): where row CopyRow(copy) goes on at k, or null.
 template <int kCopies>
 struct CopiedRows {
-  const Bf16* row[kCopies];
+  const Bf16* row[std::size_t{kCopies}];
 
   __device__ const Bf16* At(int copy, int k) const {
     return row[copy] == nullptr ? nullptr : row[copy] + k;
@@ -64,7 +66,7 @@ struct CopiedRows {
 };
 
 template <typename Shape>
-using TileSums = float[2][Shape::kTokenTiles][4];
+using TileSums = float[2][std::size_t{Shape::kTokenTiles}][4];
 
 template <typename Shape, typename Weights, typename Tokens>
 __device__ __forceinline__ void CopyStage(SharedSpan<Bf16> memory, int stage, int begin, int depth,
@@ -83,7 +85,7 @@ __device__ __forceinline__ void CopyStage(SharedSpan<Bf16> memory, int stage, in
   for (int i = 0; i < Shape::kTokenCopies; ++i) {
     const int row = Shape::CopyRow(i);
     if (row >= Shape::kTokens) break;
-    copy_row(TilePlace(kTileWeightRows + row, Shape::CopyChunk()), tokens.At(i, k));
+    copy_row(TilePlace(Shape::kRows + row, Shape::CopyChunk()), tokens.At(i, k));
   }
 }
 
@@ -104,7 +106,7 @@ __device__ __forceinline__ void MultiplyStage(SharedSpan<Bf16> memory, int stage
     for (int pair = 0; pair < Shape::kTokenTiles / 2; ++pair) {
       const int row = Shape::WarpToken() + pair * 2 * kMmaTokens + lane / 16 * 8 + lane % 8;
       std::uint32_t token[4];
-      LoadMatrix4(token, memory, at + TilePlace(kTileWeightRows + row, 2 * step + lane / 8 % 2));
+      LoadMatrix4(token, memory, at + TilePlace(Shape::kRows + row, 2 * step + lane / 8 % 2));
       SEXTANT_UNROLL
       for (int half = 0; half < 2; ++half) {
         MmaBf16(sums[half][2 * pair], weight[half], token[0], token[1]);

@@ -94,6 +94,8 @@ inline Words4 LoadWords(const void* from) {
 inline Words4 LoadWordsOnce(const void* from) { return LoadWords(from); }
 inline void StoreWords(void* to, const Words4& value) { *static_cast<Words4*>(to) = value; }
 
+inline void StorePair(Bf16* to, std::uint32_t pair) { std::memcpy(to, &pair, sizeof(pair)); }
+
 template <typename T>
 class SharedSpan {
  public:
