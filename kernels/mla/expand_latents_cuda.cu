@@ -1,0 +1,62 @@
+#include "kernels/cuda/device.h"
+#include "kernels/cuda/tile_product.cuh"
+#include "kernels/mla/latent_rows.cuh"
+#include "kernels/mla/prefill_steps.cuh"
+
+namespace sextant {
+namespace {
+
+using Shape = TileShape<4, 2, 8, 3>;
+
+__global__ void __launch_bounds__(Shape::kThreads)
+    ExpandLatentsKernel(MlaPrefillCudaArgs args, PrefillSpan span) {
+  const std::int64_t outputs = std::int64_t{args.num_heads} * (kPrefillNope + kPrefillV);
+  const int first_output = BlockIndexX() * Shape::kRows;
+  const int first_key = span.begin + BlockIndexY() * Shape::kTokens;
+  CopiedRows<Shape::kWeightCopies> weights;
+  SEXTANT_UNROLL
+  for (int i = 0; i < Shape::kWeightCopies; ++i) {
+    const std::int64_t output = first_output + Shape::CopyRow(i);
+    weights.row[i] = output < outputs ? args.kv_b + output * kLatentRank : nullptr;
+  }
+  CopiedRows<Shape::kTokenCopies> keys;
+  SEXTANT_UNROLL
+  for (int i = 0; i < Shape::kTokenCopies; ++i) {
+    const int key = first_key + Shape::CopyRow(i);
+    keys.row[i] = nullptr;
+    if (key < span.end) {
+      keys.row[i] = args.cache + SlotOf(args.block_table, args.block_tokens, key) * kLatentWidth;
+    }
+  }
+  const auto memory = BlockShared<Bf16>(0, Shape::kSharedElements);
+  TileSums<Shape> sums = {};
+  MultiplyTile<Shape>(memory, kLatentRank, weights, keys, sums);
+
+  constexpr int kStride = Shape::kRows + kBf16PerWords;
+  constexpr int kChunks = Shape::kRows / kBf16PerWords;
+  PlaceTile<Shape>(
+      memory, kStride, [&](int half, int token_tile, int i) { return sums[half][token_tile][i]; },
+      [](int row) { return row; });
+  BlockBarrier();
+  for (int i = ThreadIndex(); i < Shape::kTokens * kChunks; i += Shape::kThreads) {
+    const int key = first_key + i / kChunks;
+    const int output = first_output + i % kChunks * kBf16PerWords;
+    if (key >= span.end || output >= outputs) continue;
+    StoreWords(args.expanded + std::int64_t{key - span.begin} * outputs + output,
+               memory.LoadWords(i / kChunks * kStride + i % kChunks * kBf16PerWords));
+  }
+}
+
+}  // namespace
+
+LaunchStatus ExpandLatents(DeviceStream stream, const MlaPrefillCudaArgs& args, PrefillSpan span) {
+  const std::int64_t outputs = std::int64_t{args.num_heads} * (kPrefillNope + kPrefillV);
+  return Launch(stream,
+                {.blocks_x = DivideUp(outputs, Shape::kRows),
+                 .blocks_y = DivideUp(span.end - span.begin, Shape::kTokens),
+                 .threads = Shape::kThreads,
+                 .shared_bytes = Shape::kSharedBytes},
+                ExpandLatentsKernel, args, span);
+}
+
+}  // namespace sextant
