@@ -2,6 +2,7 @@
 
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/scan.cuh"
 #include "kernels/moe/group_rows_cuda.h"
 
 namespace sextant {
@@ -10,30 +11,6 @@ namespace {
 constexpr int kThreads = 512;
 constexpr int kSlotsPerThread = 4;
 constexpr int kSlotsPerRound = kThreads * kSlotsPerThread;
-
-// The sum of `value` over threads before this one, and over all.
-struct Scan {
-  int before;
-  int total;
-};
-__device__ Scan BlockScan(int value, SharedSpan<int> slots) {
-  const int lane = ThreadIndex() % kWarpSize;
-  int inclusive = value;
-  for (int distance = 1; distance < kWarpSize; distance *= 2) {
-    const int below = ShuffleUp(inclusive, distance);
-    if (lane >= distance) inclusive += below;
-  }
-  if (lane == kWarpSize - 1) slots.Store(ThreadIndex() / kWarpSize, inclusive);
-  BlockBarrier();
-  Scan scan{inclusive - value, 0};
-  for (int warp = 0; warp < kThreads / kWarpSize; ++warp) {
-    const int sum = slots.Load(warp);
-    if (warp < ThreadIndex() / kWarpSize) scan.before += sum;
-    scan.total += sum;
-  }
-  BlockBarrier();
-  return scan;
-}
 
 __global__ void __launch_bounds__(kThreads) GroupRowsKernel(GroupRowsCudaArgs args) {
   const int expert = BlockIndexX();
