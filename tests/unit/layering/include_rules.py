@@ -38,7 +38,8 @@ ONLY_IN = {
     "CLI/": ["cli", "common/program", "attention_worker/program", "expert_worker/program",
              "router/program", "tests/benchmark/cluster_cost_benchmark.cc", "tests/chaos/chaos.cc"],
     "benchmark/": ["tests", "cli"],
-    "cuda_runtime": ["kernels/cuda/device_nvcc.h", "tests/support/device/device_memory_cuda.cc"],
+    "cuda_runtime": ["kernels/cuda/device_nvcc.h", "tests/benchmark/cuda_kernels_benchmark.cc",
+                     "tests/support/device/device_memory_cuda.cc"],
     "gmock/": ["tests"],
     "grpc/": ["common/exchange", "common/rpc", "router/service", "attention_worker/service",
               "expert_worker/service", "cli", "tests"],
@@ -63,7 +64,8 @@ ISA_FORBIDDEN = re.compile(
 # Device code stays in files that nvcc compiles, so that nothing else needs its headers. The emulator
 # stands behind device.h, for tests.
 DEVICE_CODE = re.compile(r"(\.cuh|kernels/cuda/device.*\.h|kernels/cuda/emulation/.*)$")
-MAY_HOLD_DEVICE_CODE = re.compile(r"(\.cu|\.cuh)$|^kernels/cuda/|^tests/unit/kernels/cuda/")
+MAY_HOLD_DEVICE_CODE = re.compile(
+    r"(\.cu|\.cuh)$|^kernels/cuda/|^tests/unit/kernels/cuda/|^tests/support/device/.*_emulated\.cc$")
 
 SUFFIXES = {".h", ".cc", ".cu", ".cuh"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)

@@ -1,0 +1,388 @@
+// Times the CUDA kernels at DeepSeek-V2-Lite's shapes, and says what share of the machine's
+// ceilings (read bandwidth, rate of mma.m16n8k16), measured in the same run, each of them reaches.
+//
+//   cuda_kernels_benchmark [NAME]     only the cases whose name contains NAME
+//
+// The share is that of the ideal time, the larger of bytes over bandwidth and operations over rate.
+// Weights and caches exceed the GPU's L2 and take turns, so that reads are cold. Every case runs
+// twice first, and its bytes must be the same.
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/check.h"
+#include "kernels/ceiling/ceiling_cuda.h"
+#include "kernels/feed_forward/grouped_feed_forward_cuda.h"
+#include "kernels/mla/mla_decode_cuda.h"
+#include "kernels/mla/mla_prefill_cuda.h"
+#include "kernels/moe/group_rows_cuda.h"
+#include "kernels/norm/rms_norm_cuda.h"
+#include "kernels/sampling/sample_cuda.h"
+#include "tests/support/device/device_memory.h"
+#include "tests/support/device/values.h"
+
+namespace sextant {
+namespace {
+
+constexpr std::int64_t kHidden = 2048;
+constexpr std::int64_t kExpertWidth = 1408;
+constexpr std::int32_t kExperts = 64;
+constexpr std::int32_t kChosen = 6;
+constexpr std::int32_t kHeads = 16;
+constexpr std::int32_t kVocab = 102400;
+constexpr int kRepeats = 20;
+
+void CheckCuda(cudaError_t error) {
+  CHECK_EQ(std::string(cudaGetErrorString(error)), cudaGetErrorString(cudaSuccess));
+}
+void CheckLaunch(const LaunchStatus& status) { CHECK_EQ(std::string(status.message), ""); }
+
+// bf16 on the device, by repeating a few million random values.
+class RandomMemory {
+ public:
+  explicit RandomMemory(std::int64_t count, double deviation = 0.02)
+      : count_(count),
+        data_(
+            static_cast<Bf16*>(AllocateOnDevice(static_cast<std::size_t>(count) * sizeof(Bf16)))) {
+    static const std::vector<Bf16> values = NormalBf16(1 << 22, 1.0, 1);
+    std::vector<Bf16> scaled;
+    for (const Bf16 value : values) {
+      scaled.push_back(ToBf16(ToFloat(value) * static_cast<float>(deviation)));
+    }
+    const auto size = static_cast<std::int64_t>(scaled.size());
+    for (std::int64_t begin = 0; begin < count; begin += size) {
+      CopyToDevice(data_ + begin, scaled.data(),
+                   static_cast<std::size_t>(std::min(size, count - begin)) * sizeof(Bf16));
+    }
+  }
+  ~RandomMemory() { FreeOnDevice(data_); }
+  RandomMemory(const RandomMemory&) = delete;
+  RandomMemory& operator=(const RandomMemory&) = delete;
+
+  [[nodiscard]] Bf16* data() const { return data_; }
+  [[nodiscard]] std::vector<Bf16> Read() const {
+    std::vector<Bf16> values(static_cast<std::size_t>(count_));
+    CopyFromDevice(values.data(), data_, values.size() * sizeof(Bf16));
+    return values;
+  }
+
+ private:
+  std::int64_t count_;
+  Bf16* data_;
+};
+
+// Seconds of one run; `run` gets the number of the repetition.
+double Seconds(const std::function<void(int)>& run) {
+  cudaEvent_t begin;
+  cudaEvent_t end;
+  CheckCuda(cudaEventCreate(&begin));
+  CheckCuda(cudaEventCreate(&end));
+  for (int i = 0; i < 3; ++i) run(i);
+  CheckCuda(cudaEventRecord(begin, nullptr));
+  for (int i = 0; i < kRepeats; ++i) run(i);
+  CheckCuda(cudaEventRecord(end, nullptr));
+  CheckCuda(cudaEventSynchronize(end));
+  float milliseconds = 0;
+  CheckCuda(cudaEventElapsedTime(&milliseconds, begin, end));
+  CheckCuda(cudaEventDestroy(begin));
+  CheckCuda(cudaEventDestroy(end));
+  return static_cast<double>(milliseconds) * 1e-3 / kRepeats;
+}
+
+struct Ceilings {
+  double bytes_per_second;
+  double operations_per_second;
+};
+
+int Multiprocessors() {
+  int count = 0;
+  CheckCuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, 0));
+  return count;
+}
+
+Ceilings MeasureCeilings() {
+  constexpr std::int64_t kBytes = std::int64_t{4} << 30;
+  constexpr std::int32_t kRounds = 20000;
+  const int blocks = 2 * Multiprocessors();
+  const RandomMemory memory(kBytes / 2);
+  const DeviceArray<std::uint32_t> words(static_cast<std::size_t>(2 * blocks), 0U);
+  const DeviceArray<float> sums(static_cast<std::size_t>(blocks), 0.0F);
+  const double reading = Seconds([&](int) {
+    CheckLaunch(ReadCeilingCuda(
+        {}, {.from = memory.data(), .bytes = kBytes, .blocks = 2 * blocks, .words = words.data()}));
+  });
+  const double multiplying = Seconds([&](int) {
+    CheckLaunch(ProductCeilingCuda({}, {.rounds = kRounds, .blocks = blocks, .sums = sums.data()}));
+  });
+  const double operations = static_cast<double>(blocks * kCeilingWarps * kRounds *
+                                                kProductsOfARound * kProductOperations);
+  return {static_cast<double>(kBytes) / reading, operations / multiplying};
+}
+
+class Report {
+ public:
+  Report(const Ceilings& ceilings, std::string only) : ceilings_(ceilings), only_(std::move(only)) {
+    std::printf("ceilings: %.0f GB/s, %.0f TFLOP/s\n", ceilings.bytes_per_second * 1e-9,
+                ceilings.operations_per_second * 1e-12);
+    std::printf("%-44s %10s %8s %9s %7s\n", "case", "us", "GB/s", "TFLOP/s", "share");
+  }
+
+  [[nodiscard]] bool Wants(const std::string& name) const {
+    return name.find(only_) != std::string::npos;
+  }
+
+  void Case(const std::string& name, double bytes, double operations,
+            const std::function<void(int)>& run, const std::function<std::vector<Bf16>()>& result) {
+    run(0);
+    const std::vector<Bf16> once = result();
+    run(0);
+    CHECK(result() == once);
+    const double seconds = Seconds(run);
+    const double ideal =
+        std::max(bytes / ceilings_.bytes_per_second, operations / ceilings_.operations_per_second);
+    std::printf("%-44s %10.1f %8.0f %9.1f %6.0f%%\n", name.c_str(), seconds * 1e6,
+                bytes / seconds * 1e-9, operations / seconds * 1e-12, ideal / seconds * 100);
+  }
+
+ private:
+  Ceilings ceilings_;
+  std::string only_;
+};
+
+void Norms(Report& report) {
+  for (const std::int64_t rows : {1, 64, 2048}) {
+    const std::string name = absl::StrCat("norm with residual, ", rows, " rows");
+    if (!report.Wants(name)) continue;
+    const RandomMemory h(rows * kHidden, 1.0);
+    const RandomMemory zeros(rows * kHidden, 0.0);
+    const RandomMemory weight(kHidden, 1.0);
+    const RandomMemory y(rows * kHidden);
+    const auto run = [&](int) {
+      CheckLaunch(RmsNormCuda({}, {.h = h.data(),
+                                   .h_stride = kHidden,
+                                   .delta = zeros.data(),
+                                   .delta_stride = kHidden,
+                                   .weight = weight.data(),
+                                   .y = y.data(),
+                                   .y_stride = kHidden,
+                                   .rows = rows,
+                                   .cols = kHidden}));
+    };
+    report.Case(name, static_cast<double>(8 * rows * kHidden), 0, run, [&] { return y.Read(); });
+  }
+}
+
+// Tokens that choose their experts evenly at random.
+std::vector<std::int32_t> RandomChoices(std::int64_t tokens) {
+  std::mt19937 generator(1);
+  std::vector<std::int32_t> experts(kExperts);
+  std::iota(experts.begin(), experts.end(), 0);
+  std::vector<std::int32_t> ids;
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    std::shuffle(experts.begin(), experts.end(), generator);
+    ids.insert(ids.end(), experts.begin(), experts.begin() + kChosen);
+  }
+  return ids;
+}
+
+void FeedForwards(Report& report) {
+  if (!report.Wants("grouped experts")) return;
+  constexpr int kLayers = 3;
+  constexpr std::int64_t kWeights = 3 * kHidden * kExpertWidth;  // of an expert
+  std::vector<std::unique_ptr<RandomMemory>> layers;
+  std::vector<std::unique_ptr<DeviceArray<ExpertWeightsCuda>>> tables;
+  for (int layer = 0; layer < kLayers; ++layer) {
+    layers.push_back(std::make_unique<RandomMemory>(kExperts * kWeights));
+    std::vector<ExpertWeightsCuda> table;
+    for (std::int64_t e = 0; e < kExperts; ++e) {
+      const Bf16* gate = layers.back()->data() + e * kWeights;
+      table.push_back({gate, gate + kWeights / 3, gate + 2 * kWeights / 3});
+    }
+    tables.push_back(std::make_unique<DeviceArray<ExpertWeightsCuda>>(table));
+  }
+  for (const std::int64_t tokens : {1, 8, 32, 64, 128, 256, 2048, 8192}) {
+    const std::vector<std::int32_t> choices = RandomChoices(tokens);
+    const std::int64_t places = tokens * kChosen;
+    const RandomMemory x(tokens * kHidden, 1.0);
+    const DeviceArray<std::int32_t> ids(choices);
+    const DeviceArray<std::int32_t> offsets(kExperts + 1, 0);
+    const DeviceArray<std::int32_t> sources(choices.size(), 0);
+    const DeviceArray<std::int32_t> slots(choices.size(), 0);
+    const RandomMemory gated(places * kExpertWidth);
+    const RandomMemory y(places * kHidden);
+    CheckLaunch(GroupRowsCuda({}, {.expert_ids = ids.data(),
+                                   .rows = tokens,
+                                   .chosen = kChosen,
+                                   .experts = kExperts,
+                                   .offsets = offsets.data(),
+                                   .source_rows = sources.data(),
+                                   .places = slots.data()}));
+    const auto run = [&](int i) {
+      CheckLaunch(GroupedFeedForwardCuda(
+          {}, {.x = x.data(),
+               .source_rows = sources.data(),
+               .offsets = offsets.data(),
+               .experts = tables[static_cast<std::size_t>(i % kLayers)]->data(),
+               .places = places,
+               .num_experts = kExperts,
+               .hidden = kHidden,
+               .width = kExpertWidth,
+               .gated = gated.data(),
+               .y = y.data()}));
+    };
+    const std::set<std::int32_t> active(choices.begin(), choices.end());
+    const auto weights = static_cast<double>(static_cast<std::int64_t>(active.size()) * kWeights);
+    report.Case(absl::StrCat("grouped experts, ", tokens, " tokens"),
+                2 * weights + 4.0 * static_cast<double>(places * (kHidden + kExpertWidth)),
+                2.0 * static_cast<double>(places * kWeights), run, [&] { return y.Read(); });
+  }
+}
+
+void Decodes(Report& report) {
+  for (const auto& [rows, length] :
+       {std::pair(1, 512), std::pair(1, 4096), std::pair(8, 4096), std::pair(32, 4096),
+        std::pair(64, 4096), std::pair(256, 512), std::pair(256, 4096)}) {
+    const std::string name = absl::StrCat("decode attention, ", rows, " rows of ", length);
+    if (!report.Wants(name)) continue;
+    const std::int64_t slots = std::max<std::int64_t>(std::int64_t{rows} * length, 1 << 17);
+    constexpr std::int64_t kBlockTokens = 64;
+    std::vector<std::int32_t> table(static_cast<std::size_t>(rows * length / kBlockTokens));
+    std::iota(table.begin(), table.end(), 0);
+    const auto splits = static_cast<std::int32_t>(rows * DivideUp(length, kDecodeSplitCuda));
+    const RandomMemory cache(slots * (kLatentRank + kLatentRope), 1.0);
+    const RandomMemory q(std::int64_t{rows} * kHeads * 192, 0.3);
+    const RandomMemory latent_q(std::int64_t{rows} * kHeads * kLatentRank, 0.3);
+    const DeviceArray<std::int32_t> blocks(table);
+    const DeviceArray<std::int32_t> lengths(static_cast<std::size_t>(rows), length);
+    const DeviceArray<std::int32_t> offsets(static_cast<std::size_t>(rows) + 1, 0);
+    const DeviceArray<std::int32_t> split_rows(static_cast<std::size_t>(splits), 0);
+    const DeviceArray<float> partial(static_cast<std::size_t>(splits) * kHeads * kLatentRank, 0);
+    const DeviceArray<float> states(static_cast<std::size_t>(splits) * kHeads * 2, 0);
+    const RandomMemory u(std::int64_t{rows} * kHeads * 2 * kLatentRank);
+    const DecodePlan plan{offsets.data(), split_rows.data(), splits};
+    CheckLaunch(PlanDecodeCuda({}, {.lengths = lengths.data(), .rows = rows, .plan = plan}));
+    const auto run = [&](int) {
+      CheckLaunch(MlaDecodeCuda({}, {.latent_q = latent_q.data(),
+                                     .q = q.data(),
+                                     .q_stride = kHeads * 192,
+                                     .nope = 128,
+                                     .cache = cache.data(),
+                                     .block_table = blocks.data(),
+                                     .block_table_stride = length / kBlockTokens,
+                                     .block_tokens = kBlockTokens,
+                                     .lengths = lengths.data(),
+                                     .plan = plan,
+                                     .rows = rows,
+                                     .num_heads = kHeads,
+                                     .scale = 0.1147F,
+                                     .blocks = 2 * Multiprocessors(),
+                                     .partial = partial.data(),
+                                     .partial_state = states.data(),
+                                     .u = u.data()}));
+    };
+    const double keys = static_cast<double>(rows) * length;
+    report.Case(name, keys * 2 * (kLatentRank + kLatentRope),
+                keys * kHeads * 2 * (2 * kLatentRank + kLatentRope), run, [&] { return u.Read(); });
+  }
+}
+
+void Prefills(Report& report) {
+  for (const std::int32_t rows : {512, 2048, 8192}) {
+    const std::string name = absl::StrCat("prefill attention, ", rows, " rows");
+    if (!report.Wants(name)) continue;
+    std::vector<std::int32_t> table(static_cast<std::size_t>(rows / 64));
+    std::iota(table.begin(), table.end(), 0);
+    const RandomMemory cache(std::int64_t{rows} * (kLatentRank + kLatentRope), 1.0);
+    const RandomMemory q(std::int64_t{rows} * kHeads * 192, 0.3);
+    const RandomMemory kv_b(std::int64_t{kHeads} * 256 * kLatentRank, 0.04);
+    const DeviceArray<std::int32_t> blocks(table);
+    const RandomMemory expanded(std::int64_t{rows} * kHeads * 256);
+    const RandomMemory out(std::int64_t{rows} * kHeads * kPrefillV);
+    const auto run = [&](int) {
+      CheckLaunch(MlaPrefillCuda({}, {.q = q.data(),
+                                      .q_stride = kHeads * 192,
+                                      .kv_b = kv_b.data(),
+                                      .cache = cache.data(),
+                                      .block_table = blocks.data(),
+                                      .block_tokens = 64,
+                                      .rows = rows,
+                                      .num_heads = kHeads,
+                                      .scale = 0.1147F,
+                                      .out = out.data(),
+                                      .out_stride = kHeads * kPrefillV,
+                                      .span_keys = rows,
+                                      .expanded = expanded.data()}));
+    };
+    const double n = rows;
+    report.Case(name, 0, kHeads * (n * n * (192 + kPrefillV) + 2.0 * n * 256 * kLatentRank), run,
+                [&] { return out.Read(); });
+  }
+}
+
+void Samples(Report& report) {
+  for (const std::int64_t rows : {1, 32, 256}) {
+    const std::string name = absl::StrCat("sampling, temperature 1, top_p 0.95, ", rows, " rows");
+    if (!report.Wants(name)) continue;
+    const RandomMemory logits(rows * kVocab, 2.5);
+    std::vector<SampleRowCuda> params(static_cast<std::size_t>(rows));
+    for (std::size_t r = 0; r < params.size(); ++r) {
+      params[r] = {};
+      params[r].seed = r;
+      params[r].inverse_temperature = 1.0F;
+      params[r].lowest_shift = -1e30F;
+      params[r].top_p = 0.95F;
+      params[r].repetition_penalty = 1.0F;
+      params[r].logprobs = -1;
+    }
+    const DeviceArray<SampleRowCuda> table(params);
+    const DeviceArray<float> adjusted(4, 0);  // nothing is adjusted
+    const DeviceArray<std::uint32_t> counts(4, 0);
+    const DeviceArray<SampledTokenCuda> results(params.size(), SampledTokenCuda{});
+    const auto run = [&](int) {
+      CheckLaunch(SampleCuda({}, {.logits = logits.data(),
+                                  .logits_stride = kVocab,
+                                  .rows = rows,
+                                  .vocab_size = kVocab,
+                                  .params = table.data(),
+                                  .adjusted = adjusted.data(),
+                                  .counts = counts.data(),
+                                  .results = results.data()}));
+    };
+    report.Case(name, 2.0 * static_cast<double>(rows) * kVocab, 0, run, [&] {
+      std::vector<Bf16> ids;
+      for (const SampledTokenCuda& token : results.Read()) {
+        ids.push_back(Bf16{static_cast<std::uint16_t>(token.id)});
+      }
+      return ids;
+    });
+  }
+}
+
+int Run(const std::string& only) {
+  if (const std::string reason = WhyNoDevice(); !reason.empty()) {
+    std::fprintf(stderr, "cuda_kernels_benchmark: %s\n", reason.c_str());
+    return 1;
+  }
+  Report report(MeasureCeilings(), only);
+  Norms(report);
+  FeedForwards(report);
+  Decodes(report);
+  Prefills(report);
+  Samples(report);
+  return 0;
+}
+
+}  // namespace
+}  // namespace sextant
+
+int main(int argc, char** argv) { return sextant::Run(argc > 1 ? argv[1] : ""); }
