@@ -47,7 +47,7 @@ function(sextant_cuda_library name)
 endfunction()
 
 # sextant_device_test(NAME SOURCES ... KERNELS ... [DEPS ...]): the same tests twice, NAME_emulated_test
-# on the emulator and NAME_gpu_test (label gpu) on a GPU.
+# on the emulator and NAME_gpu_test (label gpu) on a GPU, without those named ...OnTheEmulator.
 function(sextant_device_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;KERNELS;DEPS" ${ARGN})
   sextant_test(${name}_emulated_test SOURCES ${arg_SOURCES}
@@ -55,5 +55,6 @@ function(sextant_device_test name)
   if(SEXTANT_CUDA)
     sextant_test(${name}_gpu_test SOURCES ${arg_SOURCES} LABELS gpu
       DEPS ${arg_DEPS} ${arg_KERNELS} sextant::tests_cuda_device)
+    set_tests_properties(${name}_gpu_test PROPERTIES ENVIRONMENT "GTEST_FILTER=-*OnTheEmulator")
   endif()
 endfunction()

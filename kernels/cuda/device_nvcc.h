@@ -11,6 +11,8 @@
 #include "kernels/cuda/words.h"
 
 #define SEXTANT_UNROLL _Pragma("unroll")
+#define SEXTANT_UNROLL_BY_TWO _Pragma("unroll 2")
+#define SEXTANT_DO_NOT_UNROLL _Pragma("unroll 1")
 
 namespace sextant {
 
@@ -42,6 +44,13 @@ __device__ __forceinline__ std::uint32_t Ballot(bool flag) {
   return __ballot_sync(kAllLanes, flag ? 1 : 0);
 }
 __device__ __forceinline__ int CountBits(std::uint32_t bits) { return __popc(bits); }
+
+// The same value, of which the compiler no longer knows that it does not change in a loop: what is
+// computed of it is then computed again in every round, and takes no registers in between.
+__device__ __forceinline__ int ForThisRound(int value) {
+  asm volatile("" : "+r"(value));
+  return value;
+}
 
 __device__ __forceinline__ std::uint32_t FloatBits(float value) { return __float_as_uint(value); }
 __device__ __forceinline__ float FloatFromBits(std::uint32_t bits) { return __uint_as_float(bits); }

@@ -23,6 +23,9 @@ inline constexpr int kTileWarpRows = 32;
 inline constexpr int kMmaRows = 16;
 inline constexpr int kMmaTokens = 8;
 inline constexpr int kMmaDepth = 16;
+// What a kernel asks of its registers: with the tensor cores of a multiprocessor to themselves, the
+// warps of one block would wait for its barriers.
+inline constexpr int kBlocksAtOnce = 2;
 
 // kTokenTiles: groups of 8 tokens of a warp, even.
 template <int kWarpsDown, int kWarpsAcross, int kTokenTilesOfAWarp, int kStageCount>
@@ -54,14 +57,17 @@ __device__ __forceinline__ int TilePlace(int row, int chunk) {
   return row * kTileDepth + (chunk ^ (row % 8)) * kBf16PerWords;
 }
 
-// Rows that a thread copies from; null rows are zeros. What a product is given as its operands
-// has this At(copy, k): where row CopyRow(copy) goes on at k, or null.
-template <int kCopies>
+// Rows that a thread copies from: where each begins in a matrix of fewer than 2^31 values, or
+// kNoRow, which is zeros. Copies may take turns in two matrices. What a product is given as its
+// operands has this At(copy, k): where row CopyRow(copy) goes on at k, or null.
+inline constexpr std::int32_t kNoRow = -1;
+template <int kCopies, int kMatrices = 1>
 struct CopiedRows {
-  const Bf16* row[std::size_t{kCopies}];
+  const Bf16* matrix[std::size_t{kMatrices}];
+  std::int32_t row[std::size_t{kCopies}];
 
   __device__ const Bf16* At(int copy, int k) const {
-    return row[copy] == nullptr ? nullptr : row[copy] + k;
+    return row[copy] == kNoRow ? nullptr : matrix[copy % kMatrices] + (row[copy] + k);
   }
 };
 
@@ -93,8 +99,8 @@ template <typename Shape>
 __device__ __forceinline__ void MultiplyStage(SharedSpan<Bf16> memory, int stage,
                                               TileSums<Shape>& sums) {
   const int at = stage * Shape::kStageElements;
-  const int lane = ThreadIndex() % kWarpSize;
-  SEXTANT_UNROLL
+  const int lane = ForThisRound(ThreadIndex() % kWarpSize);
+  SEXTANT_UNROLL_BY_TWO
   for (int step = 0; step < kTileDepth / kMmaDepth; ++step) {
     std::uint32_t weight[2][4];
     SEXTANT_UNROLL

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/tile_product.cuh"
@@ -32,30 +34,36 @@ __device__ void StoreTile(SharedSpan<Bf16> memory, int stride, const ExpertTile&
 }
 
 template <typename Shape>
-__global__ void __launch_bounds__(Shape::kThreads) GateUpKernel(GroupedFeedForwardCudaArgs args) {
+__global__ void __launch_bounds__(Shape::kThreads, kBlocksAtOnce)
+    GateUpKernel(GroupedFeedForwardCudaArgs args) {
   const ExpertTile tile =
       FindExpertTile(args.offsets, args.num_experts, BlockIndexY(), Shape::kTokens);
   if (tile.expert < 0) return;
   const ExpertWeightsCuda expert = args.experts[tile.expert];
   const int first_output = BlockIndexX() * kGatedOutputs;
 
-  CopiedRows<Shape::kWeightCopies> weights;
+  // A thread's copies are all of gate or all of up, or take turns.
+  constexpr int kMatrices = Shape::kRowStep % kTileWarpRows == 0 ? 1 : 2;
+  CopiedRows<Shape::kWeightCopies, kMatrices> weights;
+  SEXTANT_UNROLL
+  for (int i = 0; i < kMatrices; ++i) {
+    weights.matrix[i] = Shape::CopyRow(i) % kTileWarpRows < kMmaRows ? expert.gate : expert.up;
+  }
   SEXTANT_UNROLL
   for (int i = 0; i < Shape::kWeightCopies; ++i) {
     const int row = Shape::CopyRow(i);
     const int output = first_output + row / kTileWarpRows * kMmaRows + row % kMmaRows;
-    const Bf16* from = row % kTileWarpRows < kMmaRows ? expert.gate : expert.up;
-    weights.row[i] = output < args.width ? from + std::int64_t{output} * args.hidden : nullptr;
+    weights.row[i] = output < args.width ? output * args.hidden : kNoRow;
   }
   CopiedRows<Shape::kTokenCopies> tokens;
+  tokens.matrix[0] = args.x;
   SEXTANT_UNROLL
   for (int i = 0; i < Shape::kTokenCopies; ++i) {
     const int token = Shape::CopyRow(i);
-    tokens.row[i] = nullptr;
+    tokens.row[i] = kNoRow;
     if (token < tile.count) {
       const int place = tile.begin + token;
-      const std::int64_t row = args.source_rows == nullptr ? place : args.source_rows[place];
-      tokens.row[i] = args.x + row * args.hidden;
+      tokens.row[i] = (args.source_rows == nullptr ? place : args.source_rows[place]) * args.hidden;
     }
   }
   const auto memory = BlockShared<Bf16>(0, Shape::kSharedElements);
@@ -80,25 +88,26 @@ __global__ void __launch_bounds__(Shape::kThreads) GateUpKernel(GroupedFeedForwa
 }
 
 template <typename Shape>
-__global__ void __launch_bounds__(Shape::kThreads) DownKernel(GroupedFeedForwardCudaArgs args) {
+__global__ void __launch_bounds__(Shape::kThreads, kBlocksAtOnce)
+    DownKernel(GroupedFeedForwardCudaArgs args) {
   const ExpertTile tile =
       FindExpertTile(args.offsets, args.num_experts, BlockIndexY(), Shape::kTokens);
   if (tile.expert < 0) return;
-  const Bf16* down = args.experts[tile.expert].down;
   const int first_output = BlockIndexX() * kTileWeightRows;
 
   CopiedRows<Shape::kWeightCopies> weights;
+  weights.matrix[0] = args.experts[tile.expert].down;
   SEXTANT_UNROLL
   for (int i = 0; i < Shape::kWeightCopies; ++i) {
     const int output = first_output + Shape::CopyRow(i);
-    weights.row[i] = output < args.hidden ? down + std::int64_t{output} * args.width : nullptr;
+    weights.row[i] = output < args.hidden ? output * args.width : kNoRow;
   }
   CopiedRows<Shape::kTokenCopies> tokens;
+  tokens.matrix[0] = args.gated;
   SEXTANT_UNROLL
   for (int i = 0; i < Shape::kTokenCopies; ++i) {
     const int token = Shape::CopyRow(i);
-    tokens.row[i] =
-        token < tile.count ? args.gated + (std::int64_t{tile.begin} + token) * args.width : nullptr;
+    tokens.row[i] = token < tile.count ? (tile.begin + token) * args.width : kNoRow;
   }
   const auto memory = BlockShared<Bf16>(0, Shape::kSharedElements);
   TileSums<Shape> sums = {};
@@ -139,6 +148,11 @@ LaunchStatus GroupedFeedForwardCuda(DeviceStream stream, const GroupedFeedForwar
       args.hidden % kBf16PerWords != 0 || args.width < kBf16PerWords ||
       args.width % kBf16PerWords != 0 || args.places < 0) {
     return RefuseLaunch("feed-forward: 1 to 256 experts, hidden and width multiples of 8");
+  }
+  constexpr std::int64_t kMostValues = std::numeric_limits<std::int32_t>::max();
+  if (args.places * args.width > kMostValues ||
+      std::int64_t{args.hidden} * args.width > kMostValues) {
+    return RefuseLaunch("feed-forward: more than 2^31 values in one matrix");
   }
   if (!IsAligned(args.x) || !IsAligned(args.gated) || !IsAligned(args.y)) {
     return RefuseLaunch("feed-forward: rows must be aligned to 16 bytes");

@@ -2,7 +2,7 @@
 //
 // Shapes:    T rows of x, S places (rows of y, sorted by expert as GroupRowsCuda sorts them), E
 //            experts, at most 256, H hidden, F the width of an expert; H and F multiples of 8; rows
-//            packed, pointers aligned to 16 bytes.
+//            packed, pointers aligned to 16 bytes, fewer than 2^31 values in each matrix.
 // Order:     each output has one sum along H or F (kernels/cuda/tile_product.cuh), so that a row's
 //            bits depend on the row and the weights alone: not on its place, nor on how many rows
 //            its expert has, nor on the tile that was chosen for them.

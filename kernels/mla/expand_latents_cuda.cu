@@ -8,24 +8,26 @@ namespace {
 
 using Shape = TileShape<4, 2, 8, 3>;
 
-__global__ void __launch_bounds__(Shape::kThreads)
+__global__ void __launch_bounds__(Shape::kThreads, kBlocksAtOnce)
     ExpandLatentsKernel(MlaPrefillCudaArgs args, PrefillSpan span) {
   const std::int64_t outputs = std::int64_t{args.num_heads} * (kPrefillNope + kPrefillV);
   const int first_output = BlockIndexX() * Shape::kRows;
   const int first_key = span.begin + BlockIndexY() * Shape::kTokens;
   CopiedRows<Shape::kWeightCopies> weights;
+  weights.matrix[0] = args.kv_b;
   SEXTANT_UNROLL
   for (int i = 0; i < Shape::kWeightCopies; ++i) {
-    const std::int64_t output = first_output + Shape::CopyRow(i);
-    weights.row[i] = output < outputs ? args.kv_b + output * kLatentRank : nullptr;
+    const int output = first_output + Shape::CopyRow(i);
+    weights.row[i] = output < outputs ? output * kLatentRank : kNoRow;
   }
   CopiedRows<Shape::kTokenCopies> keys;
+  keys.matrix[0] = args.cache;
   SEXTANT_UNROLL
   for (int i = 0; i < Shape::kTokenCopies; ++i) {
     const int key = first_key + Shape::CopyRow(i);
-    keys.row[i] = nullptr;
+    keys.row[i] = kNoRow;
     if (key < span.end) {
-      keys.row[i] = args.cache + SlotOf(args.block_table, args.block_tokens, key) * kLatentWidth;
+      keys.row[i] = SlotOf(args.block_table, args.block_tokens, key) * kLatentWidth;
     }
   }
   const auto memory = BlockShared<Bf16>(0, Shape::kSharedElements);

@@ -33,19 +33,18 @@ __global__ void __launch_bounds__(Shape::kThreads) HeadProductKernel(HeadProduct
 
   RepeatedRows<Shape::kWeightCopies> weights;
   weights.depth = args.depth;
+  weights.rows.matrix[0] = args.weight + head * args.weight_head_stride;
   SEXTANT_UNROLL
   for (int i = 0; i < Shape::kWeightCopies; ++i) {
-    const std::int64_t output = first_output + Shape::CopyRow(i);
-    weights.rows.row[i] = output < args.outputs
-                              ? args.weight + head * args.weight_head_stride + output * args.depth
-                              : nullptr;
+    const int output = first_output + Shape::CopyRow(i);
+    weights.rows.row[i] = output < args.outputs ? output * args.depth : kNoRow;
   }
   CopiedRows<Shape::kTokenCopies> tokens;
+  tokens.matrix[0] = args.x + first_row * args.x_row_stride + head * args.x_head_stride;
   SEXTANT_UNROLL
   for (int i = 0; i < Shape::kTokenCopies; ++i) {
-    const std::int64_t row = first_row + Shape::CopyRow(i);
-    tokens.row[i] =
-        row < rows ? args.x + row * args.x_row_stride + head * args.x_head_stride : nullptr;
+    const int row = Shape::CopyRow(i);
+    tokens.row[i] = first_row + row < rows ? row * static_cast<int>(args.x_row_stride) : kNoRow;
   }
   const auto memory = BlockShared<Bf16>(0, Shape::kSharedElements);
   TileSums<Shape> sums = {};

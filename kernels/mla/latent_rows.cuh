@@ -9,11 +9,11 @@ namespace sextant {
 inline constexpr int kLatentWidth = kLatentRank + kLatentRope;
 inline constexpr int kLatentChunks = kLatentWidth / kBf16PerWords;
 
-// The slot of a position, by its sequence's block table.
-__device__ __forceinline__ std::int64_t SlotOf(const std::int32_t* block_table, int block_tokens,
-                                               int position) {
-  return std::int64_t{block_table[position / block_tokens]} * block_tokens +
-         position % block_tokens;
+// The slot of a position, by its sequence's block table. A layer's cache has fewer than 2^31
+// values.
+__device__ __forceinline__ int SlotOf(const std::int32_t* block_table, int block_tokens,
+                                      int position) {
+  return block_table[position / block_tokens] * block_tokens + position % block_tokens;
 }
 
 // Where chunk `chunk` of row `row` lies. Rows are a whole number of 128 bytes, and the eight chunks

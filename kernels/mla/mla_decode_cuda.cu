@@ -74,18 +74,22 @@ __device__ void FindSlots(const MlaDecodeCudaArgs& args, const Split& split, con
   }
 }
 
-// Keys tile * kTileKeys ... of the split; what is beyond its end is zeros.
+// Keys tile * kTileKeys ... of the split, eight by each warp; what is beyond its end is zeros.
 __device__ void CopyKeys(const MlaDecodeCudaArgs& args, const Split& split, int tile,
                          const Memory& memory) {
   const int stage = tile % kStages * kStageElements;
-  for (int i = ThreadIndex(); i < kTileKeys * kLatentChunks; i += kThreads) {
-    const int key = i / kLatentChunks;
-    const int chunk = i % kLatentChunks;
+  const int warp = ThreadIndex() / kWarpSize;
+  const int lane = ThreadIndex() % kWarpSize;
+  for (int i = 0; i < kWarpKeys; ++i) {
+    const int key = warp * kWarpKeys + i;
     const int in_split = tile * kTileKeys + key;
     const bool valid = in_split < split.count;
     const std::int64_t slot = valid ? memory.slots.Load(in_split) : 0;
-    CopyAsync16(memory.keys, stage + LatentPlace(key, chunk),
-                args.cache + slot * kLatentWidth + chunk * kBf16PerWords, valid);
+    const Bf16* from = args.cache + slot * kLatentWidth;
+    for (int chunk = lane; chunk < kLatentChunks; chunk += kWarpSize) {
+      CopyAsync16(memory.keys, stage + LatentPlace(key, chunk), from + chunk * kBf16PerWords,
+                  valid);
+    }
   }
 }
 

@@ -58,7 +58,7 @@ struct MlaDecodeCudaArgs {
   const Bf16* q = nullptr;         // [B, N * (nope + 64)], its rope parts rotated
   std::int64_t q_stride = 0;
   std::int32_t nope = 0;
-  const Bf16* cache = nullptr;                // [slots, 576], one layer
+  const Bf16* cache = nullptr;                // [slots, 576], one layer; fewer than 2^31 values
   const std::int32_t* block_table = nullptr;  // [B, block_table_stride]
   std::int64_t block_table_stride = 0;
   std::int32_t block_tokens = 0;

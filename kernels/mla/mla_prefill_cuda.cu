@@ -55,6 +55,7 @@ __device__ void CopyKeys(const MlaPrefillCudaArgs& args, PrefillSpan span, int h
   const Bf16* expanded = args.expanded + std::int64_t{head} * kHeadWidth;
   constexpr int kChunks = kPrefillNope / kBf16PerWords;
   static_assert(kPrefillV == kPrefillNope);
+  SEXTANT_DO_NOT_UNROLL
   for (int i = ThreadIndex(); i < kTileKeys * kChunks; i += kThreads) {
     const int row = i / kChunks;
     const int chunk = i % kChunks;
@@ -65,14 +66,16 @@ __device__ void CopyKeys(const MlaPrefillCudaArgs& args, PrefillSpan span, int h
                 valid);
   }
   constexpr int kRopeChunks = kLatentRope / kBf16PerWords;
+  SEXTANT_DO_NOT_UNROLL
   for (int i = ThreadIndex(); i < kTileKeys * kRopeChunks; i += kThreads) {
     const int row = i / kRopeChunks;
     const int chunk = i % kRopeChunks;
     const bool valid = first_key + row < span.end;
-    const std::int64_t slot =
-        valid ? SlotOf(args.block_table, args.block_tokens, first_key + row) : 0;
-    CopyAsync16(memory, to + PlaceIn(kQWidth, row, kChunks + chunk),
-                args.cache + slot * kLatentWidth + kLatentRank + chunk * kBf16PerWords, valid);
+    const int slot = valid ? SlotOf(args.block_table, args.block_tokens, first_key + row) : 0;
+    CopyAsync16(
+        memory, to + PlaceIn(kQWidth, row, kChunks + chunk),
+        args.cache + std::int64_t{slot} * kLatentWidth + kLatentRank + chunk * kBf16PerWords,
+        valid);
   }
 }
 
@@ -86,7 +89,7 @@ struct Running {
 
 __device__ void ScoreKeys(SharedSpan<Bf16> memory, int stage, const std::uint32_t (&q)[kQSteps][4],
                           float (&scores)[kKeyTiles][4]) {
-  const int lane = ThreadIndex() % kWarpSize;
+  const int lane = ForThisRound(ThreadIndex() % kWarpSize);
   SEXTANT_UNROLL
   for (int i = 0; i < kKeyTiles; ++i) {
     SEXTANT_UNROLL
@@ -156,7 +159,7 @@ __device__ void Weigh(float scale, int position, int first_key, float (&scores)[
 
 __device__ void AddValues(SharedSpan<Bf16> memory, int stage, const float (&weights)[kKeyTiles][4],
                           Running& running) {
-  const int lane = ThreadIndex() % kWarpSize;
+  const int lane = ForThisRound(ThreadIndex() % kWarpSize);
   SEXTANT_UNROLL
   for (int step = 0; step < kTileKeys / 16; ++step) {
     const float(&low)[4] = weights[2 * step];

@@ -38,7 +38,7 @@ struct MlaPrefillCudaArgs {
   const Bf16* q = nullptr;  // [T, N * 192], its rope parts rotated
   std::int64_t q_stride = 0;
   const Bf16* kv_b = nullptr;                 // [N * 256, 512], as published
-  const Bf16* cache = nullptr;                // [slots, 576], one layer
+  const Bf16* cache = nullptr;                // [slots, 576], one layer; fewer than 2^31 values
   const std::int32_t* block_table = nullptr;  // on the device; covers start + T positions
   std::int32_t block_tokens = 0;
   std::int32_t start = 0;      // position of the first row

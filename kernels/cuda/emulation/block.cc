@@ -222,6 +222,7 @@ void Block::CopyAsync(std::size_t to, std::size_t span_begin, std::size_t span_e
   if (valid && reinterpret_cast<std::uintptr_t>(from) % kCopyBytes != 0) {
     Fail("an asynchronous copy from an unaligned place", where);
   }
+  if (valid) traffic_.copied_bytes += std::int64_t{kCopyBytes};
   self().uncommitted.push_back({to, valid ? from : nullptr, where});
 }
 
@@ -244,6 +245,13 @@ void Block::CopyAsyncWait(int pending, Where where) {
     }
     groups.erase(groups.begin());
   }
+}
+
+void Block::CountMatrixRows(const std::array<std::uint32_t, 8>& places) {
+  std::uint32_t groups = 0;  // of four banks, which a row fills
+  for (const std::uint32_t place : places) groups |= 1U << (place / kCopyBytes % 8);
+  traffic_.matrix_rows += 8;
+  traffic_.conflicting_rows += 8 - std::popcount(groups);
 }
 
 void Block::Fail(const std::string& message, Where where) {

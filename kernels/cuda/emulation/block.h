@@ -14,6 +14,7 @@
 #include <functional>
 #include <source_location>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/cuda/emulation/fiber.h"
@@ -28,12 +29,22 @@ using Where = std::source_location;
 // What a lane gives to a warp operation.
 using Operands = std::array<std::uint32_t, 8>;
 
+// What a launch did that costs time on a GPU, over all its blocks.
+struct Traffic {
+  std::int64_t copied_bytes = 0;      // from global memory, asynchronously
+  std::int64_t matrix_rows = 0;       // of 16 bytes, read by ldmatrix
+  std::int64_t conflicting_rows = 0;  // of those: rows that met a bank another row was at
+};
+
 class Block {
  public:
   // The one of this host thread.
   static Block& Current();
 
   LaunchStatus Run(const LaunchShape& shape, const std::function<void()>& kernel);
+
+  // Since the last call of this.
+  Traffic TakeTraffic() { return std::exchange(traffic_, {}); }
 
   // The rest is called by the kernel's threads.
   [[nodiscard]] int thread() const { return thread_; }
@@ -61,6 +72,9 @@ class Block {
                  bool valid, Where where);
   void CopyAsyncCommit();
   void CopyAsyncWait(int pending, Where where);
+
+  // Eight rows that ldmatrix reads at once, by their places in shared memory.
+  void CountMatrixRows(const std::array<std::uint32_t, 8>& places);
 
   // Ends the launch with this message; does not return.
   [[noreturn]] void Fail(const std::string& message, Where where);
@@ -116,6 +130,7 @@ class Block {
   SharedMemory memory_;
   std::vector<Thread> threads_;
   std::vector<Warp> warps_;
+  Traffic traffic_;
 };
 
 }  // namespace sextant::emulation

@@ -18,6 +18,8 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define SEXTANT_UNROLL
+#define SEXTANT_UNROLL_BY_TWO
+#define SEXTANT_DO_NOT_UNROLL
 
 namespace sextant {
 
@@ -73,6 +75,8 @@ inline std::uint32_t Ballot(bool flag, Where where = Where::current()) {
   return bits;
 }
 inline int CountBits(std::uint32_t bits) { return std::popcount(bits); }
+
+inline int ForThisRound(int value) { return value; }
 
 inline std::uint32_t FloatBits(float value) { return std::bit_cast<std::uint32_t>(value); }
 inline float FloatFromBits(std::uint32_t bits) { return std::bit_cast<float>(bits); }

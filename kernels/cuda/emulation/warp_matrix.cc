@@ -1,5 +1,6 @@
 // ldmatrix and mma.m16n8k16 as the PTX ISA defines their fragments ("Matrix Fragments for
 // mma.m16n8k16", "Warp-level matrix load instruction: ldmatrix").
+#include <array>
 #include <cstring>
 
 #include "kernels/cuda/emulation/device_emulated.h"
@@ -28,6 +29,11 @@ void LoadMatrices(std::uint32_t (&reg)[4], std::size_t row, std::size_t span_beg
   const auto& rows = block.Exchange("LoadMatrix4", {static_cast<std::uint32_t>(row)}, where);
   const auto lane = static_cast<std::size_t>(CurrentLane());
   for (std::size_t matrix = 0; matrix < 4; ++matrix) {
+    if (lane == 0) {
+      std::array<std::uint32_t, 8> places;
+      for (std::size_t r = 0; r < 8; ++r) places[r] = rows[matrix * 8 + r][0];
+      block.CountMatrixRows(places);
+    }
     const auto element = [&](std::size_t r, std::size_t c) {
       return Element(block.memory().data() + rows[matrix * 8 + r][0], c);
     };

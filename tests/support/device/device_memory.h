@@ -18,9 +18,16 @@ namespace sextant {
 
 // Why kernels cannot run here; empty where they can.
 [[nodiscard]] std::string WhyNoDevice();
-[[nodiscard]] bool DeviceIsEmulated();
 // Waits for what was launched. What went wrong, or empty.
 [[nodiscard]] std::string FinishDevice();
+
+// What kernels cost since the last call, as the emulator counts it. Tests that ask are named
+// ...OnTheEmulator, and left out on a GPU.
+struct DeviceTraffic {
+  std::int64_t copied_bytes = 0;      // that asynchronous copies read
+  std::int64_t conflicting_rows = 0;  // rows of ldmatrix that met a bank another row was at
+};
+DeviceTraffic TakeDeviceTraffic();
 
 // Aligned to 256 bytes; ends where the count ends, so that sanitizers see what lies beyond.
 [[nodiscard]] void* AllocateOnDevice(std::size_t bytes);

@@ -1,5 +1,6 @@
 #include <new>
 
+#include "kernels/cuda/emulation/block.h"
 #include "tests/support/device/device_memory.h"
 
 namespace sextant {
@@ -10,8 +11,12 @@ constexpr std::align_val_t kAlignment{256};
 }  // namespace
 
 std::string WhyNoDevice() { return {}; }
-bool DeviceIsEmulated() { return true; }
 std::string FinishDevice() { return {}; }
+
+DeviceTraffic TakeDeviceTraffic() {
+  const emulation::Traffic traffic = emulation::Block::Current().TakeTraffic();
+  return {traffic.copied_bytes, traffic.conflicting_rows};
+}
 
 void* AllocateOnDevice(std::size_t bytes) { return ::operator new(bytes, kAlignment); }
 void FreeOnDevice(void* memory) { ::operator delete(memory, kAlignment); }

@@ -212,6 +212,28 @@ TEST(EmulationTest, CopiesArriveWhenTheyAreWaitedFor) {
   EXPECT_NE(read, read);  // unwritten memory is NaN
 }
 
+void LoadRows(int stride) {
+  const auto memory = BlockShared<Bf16>(0, 8 * stride + 8);
+  for (int i = ThreadIndex(); i < 8 * stride + 8; i += 32) memory.Store(i, Bf16{0});
+  WarpBarrier();
+  std::uint32_t reg[4];
+  LoadMatrix4(reg, memory, ThreadIndex() % 8 * stride);
+}
+
+TEST(EmulationTest, CountsRowsThatMeetABankTwice) {
+  const auto conflicts = [](int stride) {
+    (void)emulation::Block::Current().TakeTraffic();
+    EXPECT_THAT(Fault({.threads = 32, .shared_bytes = 2 * (8 * stride + 8)}, LoadRows, stride),
+                IsEmpty());
+    const emulation::Traffic traffic = emulation::Block::Current().TakeTraffic();
+    EXPECT_EQ(traffic.matrix_rows, 32);
+    return traffic.conflicting_rows;
+  };
+  EXPECT_EQ(conflicts(64), 4 * 7);  // rows 128 bytes apart
+  EXPECT_EQ(conflicts(72), 0);
+  EXPECT_EQ(conflicts(16), 4 * 4);  // 32 bytes apart: two rows to a place
+}
+
 TEST(EmulationTest, RefusesLaunchesThatNoGpuTakes) {
   EXPECT_THAT(Fault({.threads = 33}, SkipBarrier), HasSubstr("33 threads"));
   EXPECT_THAT(Fault({.blocks_x = 0, .threads = 32}, SkipBarrier), HasSubstr("0 x 1 blocks"));

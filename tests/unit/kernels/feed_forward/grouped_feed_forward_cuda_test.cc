@@ -196,6 +196,26 @@ TEST_F(GroupedFeedForwardCudaTest, RowsHaveTheSameBytesInAnyCompanyAndEveryTile)
   }
 }
 
+// Few rows cost what their experts' weights cost to read, and shared memory is read without
+// waiting.
+TEST_F(GroupedFeedForwardCudaTest,
+       ReadsTheWeightsOfChosenExpertsOnceAndMeetsNoBankTwiceOnTheEmulator) {
+  constexpr std::int64_t kHidden = 256;
+  constexpr std::int64_t kWidth = 128;
+  const Layer layer(kHidden, kWidth, 3);
+  const std::vector<Bf16> x = NormalBf16(130 * kHidden, 1.0, 9);
+  (void)TakeDeviceTraffic();
+  (void)layer.Run(x, {{4, 5}, {}, {0}});
+  const DeviceTraffic few = TakeDeviceTraffic();
+  constexpr std::int64_t kTwoExperts = 2 * 3 * kHidden * kWidth * 2;
+  // Each of two blocks along the width reads three rows, and of two along H their gated values.
+  constexpr std::int64_t kRows = 2 * 3 * kHidden * 2 + 2 * 3 * kWidth * 2;
+  EXPECT_EQ(few.copied_bytes, kTwoExperts + kRows);
+  EXPECT_EQ(few.conflicting_rows, 0);
+  (void)layer.Run(x, {Range(0, 70), Range(70, 130), {}});
+  EXPECT_EQ(TakeDeviceTraffic().conflicting_rows, 0);
+}
+
 TEST_F(GroupedFeedForwardCudaTest, TakesMoreRowsAtOnceTheMoreThereAre) {
   EXPECT_EQ(FeedForwardTokens(6, 64), 16);       // a decode step of one row
   EXPECT_EQ(FeedForwardTokens(384, 64), 16);     // of 64

@@ -224,6 +224,22 @@ TEST_F(MlaDecodeCudaTest, RowsHaveTheSameBytesInAnyBatchOnAnyGridAndInAnyBlocks)
   }
 }
 
+TEST_F(MlaDecodeCudaTest, ReadsALatentOnceForSixteenHeadsAndMeetsNoBankTwiceOnTheEmulator) {
+  constexpr std::int64_t kHeads = 16;
+  constexpr std::int64_t kLength = 100;
+  MlaCase mla({.dims = Dims(kHeads), .length = kLength});
+  DeviceCase device(mla);
+  (void)TakeDeviceTraffic();
+  (void)device.Attend({kLength - 1});
+  const DeviceTraffic traffic = TakeDeviceTraffic();
+  // Absorb and unabsorb read each head's weights once, and its row once for each 32 outputs.
+  constexpr std::int64_t kAbsorb = kHeads * (kLatentRank + kLatentRank / 32) * kNope * 2;
+  constexpr std::int64_t kUnabsorb = kHeads * (kV + kV / 32) * 2 * kLatentRank * 2;
+  constexpr std::int64_t kAttention = (kHeads + kLength) * (kLatentRank + kLatentRope) * 2;
+  EXPECT_EQ(traffic.copied_bytes, kAbsorb + kUnabsorb + kAttention);
+  EXPECT_EQ(traffic.conflicting_rows, 0);
+}
+
 TEST_F(MlaDecodeCudaTest, RowsThatAreNotLiveAreLeftAlone) {
   MlaCase mla({.dims = Dims(1), .length = 50});
   DeviceCase device(mla);

@@ -1,5 +1,6 @@
 #include "kernels/mla/mla_prefill_cuda.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -126,6 +127,14 @@ TEST_F(MlaPrefillCudaTest, RowsHaveTheSameBytesInAnyChunkSpanAndBlocks) {
   EXPECT_EQ(Attend(mla, 150, 50, 128), RowsOf(whole, 150, 50, kPrefillV));
   MlaCase other_blocks = Sequence(1, kLength, 64);
   EXPECT_EQ(Attend(other_blocks, 0, kLength), whole);
+}
+
+TEST_F(MlaPrefillCudaTest, MeetsNoBankTwiceOnTheEmulator) {
+  MlaCase mla = Sequence(2, 130);
+  (void)TakeDeviceTraffic();
+  (void)Attend(mla, 0, 130);
+  const DeviceTraffic traffic = TakeDeviceTraffic();
+  EXPECT_EQ(traffic.conflicting_rows, 0);
 }
 
 TEST_F(MlaPrefillCudaTest, RefusesWhatDoesNotFit) {
