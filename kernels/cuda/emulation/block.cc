@@ -16,8 +16,8 @@ constexpr int kMostSharedBytes = 163 * 1024;
 constexpr int kMostThreads = 1024;
 
 std::string Place(const Where& where) {
-  const std::string file = where.file_name();
-  return absl::StrCat(file.substr(file.find_last_of('/') + 1), ":", where.line());
+  const std::string file = where.file;
+  return absl::StrCat(file.substr(file.find_last_of('/') + 1), ":", where.line);
 }
 
 }  // namespace
@@ -78,7 +78,7 @@ void Block::ThreadMain(int) {
   (*block.kernel_)();
   Thread& self = block.self();
   if (!self.groups.empty() || !self.uncommitted.empty()) {
-    block.Fail("the thread ends while its asynchronous copies are under way", Where::current());
+    block.Fail("the thread ends while its asynchronous copies are under way", Where::Current());
   }
   self.waits = Waits::kEnded;
   block.warp().runnable &= ~(1U << (block.thread_ % kWarpSize));
@@ -124,7 +124,7 @@ void Block::BlockBarrier(Where where) {
     return;
   }
   for (const Thread& thread : threads_) {
-    if (thread.where.line() != where.line()) {
+    if (thread.where.line != where.line) {
       Fail(absl::StrCat("threads of one block wait at different barriers, here and at ",
                         Place(thread.where)),
            where);
@@ -147,7 +147,7 @@ void Block::MeetWarp(const char* operation, Where where) {
   const int first = thread_ / kWarpSize * kWarpSize;
   for (int lane = 0; lane < kWarpSize; ++lane) {
     const Thread& thread = threads_[static_cast<std::size_t>(first + lane)];
-    if (thread.where.line() != where.line() || std::strcmp(thread.operation, operation) != 0) {
+    if (thread.where.line != where.line || std::strcmp(thread.operation, operation) != 0) {
       Fail(absl::StrCat("lanes of one warp diverge: ", operation, " here, ", thread.operation,
                         " at ", Place(thread.where)),
            where);

@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <source_location>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,7 +23,15 @@
 
 namespace sextant::emulation {
 
-using Where = std::source_location;
+// A place in a kernel's source, as a default argument: that of the call.
+struct Where {
+  const char* file;
+  int line;
+
+  static constexpr Where Current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
 
 // What a lane gives to a warp operation.
 using Operands = std::array<std::uint32_t, 8>;
@@ -89,7 +96,7 @@ class Block {
   struct Thread {
     Waits waits = Waits::kNot;
     const char* operation = "";
-    Where where;
+    Where where = {};
     std::vector<std::vector<Copy>> groups;  // committed, the oldest first
     std::vector<Copy> uncommitted;
   };

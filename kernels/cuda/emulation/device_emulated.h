@@ -31,10 +31,10 @@ inline int BlockIndexX() { return emulation::Block::Current().block_x(); }
 inline int BlockIndexY() { return emulation::Block::Current().block_y(); }
 inline int BlockCountX() { return emulation::Block::Current().blocks_x(); }
 
-inline void BlockBarrier(Where where = Where::current()) {
+inline void BlockBarrier(Where where = Where::Current()) {
   emulation::Block::Current().BlockBarrier(where);
 }
-inline void WarpBarrier(Where where = Where::current()) {
+inline void WarpBarrier(Where where = Where::Current()) {
   emulation::Block::Current().WarpBarrier(where);
 }
 
@@ -56,19 +56,19 @@ T Shuffle(const char* operation, T value, int lane, Where where) {
 }  // namespace emulation
 
 template <typename T>
-T ShuffleXor(T value, int mask, Where where = Where::current()) {
+T ShuffleXor(T value, int mask, Where where = Where::Current()) {
   return emulation::Shuffle("ShuffleXor", value, emulation::CurrentLane() ^ mask, where);
 }
 template <typename T>
-T ShuffleUp(T value, int distance, Where where = Where::current()) {
+T ShuffleUp(T value, int distance, Where where = Where::Current()) {
   const int lane = emulation::CurrentLane();
   return emulation::Shuffle("ShuffleUp", value, lane < distance ? lane : lane - distance, where);
 }
 template <typename T>
-T ShuffleFrom(T value, int lane, Where where = Where::current()) {
+T ShuffleFrom(T value, int lane, Where where = Where::Current()) {
   return emulation::Shuffle("ShuffleFrom", value, lane, where);
 }
-inline std::uint32_t Ballot(bool flag, Where where = Where::current()) {
+inline std::uint32_t Ballot(bool flag, Where where = Where::Current()) {
   const auto& given = emulation::Block::Current().Exchange("Ballot", {flag ? 1U : 0U}, where);
   std::uint32_t bits = 0;
   for (std::size_t lane = 0; lane < kWarpSize; ++lane) bits |= given[lane][0] << lane;
@@ -106,17 +106,17 @@ class SharedSpan {
   SharedSpan(int begin, int end)
       : begin_(static_cast<std::size_t>(begin)), end_(static_cast<std::size_t>(end)) {}
 
-  T Load(int i, Where where = Where::current()) const { return LoadAs<T>(i, where); }
-  void Store(int i, T value, Where where = Where::current()) const { StoreAs(i, value, where); }
-  Words4 LoadWords(int i, Where where = Where::current()) const { return LoadAs<Words4>(i, where); }
-  void StoreWords(int i, const Words4& value, Where where = Where::current()) const {
+  T Load(int i, Where where = Where::Current()) const { return LoadAs<T>(i, where); }
+  void Store(int i, T value, Where where = Where::Current()) const { StoreAs(i, value, where); }
+  Words4 LoadWords(int i, Where where = Where::Current()) const { return LoadAs<Words4>(i, where); }
+  void StoreWords(int i, const Words4& value, Where where = Where::Current()) const {
     StoreAs(i, value, where);
   }
-  void StorePair(int i, std::uint32_t value, Where where = Where::current()) const {
+  void StorePair(int i, std::uint32_t value, Where where = Where::Current()) const {
     static_assert(sizeof(T) == 2);
     StoreAs(i, value, where);
   }
-  SharedSpan Slice(int begin, int count, Where where = Where::current()) const {
+  SharedSpan Slice(int begin, int count, Where where = Where::Current()) const {
     const std::size_t from = Place(begin);
     const std::size_t to = from + static_cast<std::size_t>(count) * sizeof(T);
     if (begin < 0 || count < 0 || to > end_) {
@@ -153,7 +153,7 @@ class SharedSpan {
 };
 
 template <typename T>
-SharedSpan<T> BlockShared(int byte_offset, int count, Where where = Where::current()) {
+SharedSpan<T> BlockShared(int byte_offset, int count, Where where = Where::Current()) {
   const std::size_t end =
       static_cast<std::size_t>(byte_offset) + static_cast<std::size_t>(count) * sizeof(T);
   if (end > emulation::Block::Current().memory().size()) {
@@ -164,12 +164,12 @@ SharedSpan<T> BlockShared(int byte_offset, int count, Where where = Where::curre
 
 template <typename T>
 void CopyAsync16(SharedSpan<T> to, int i, const void* from, bool valid,
-                 Where where = Where::current()) {
+                 Where where = Where::Current()) {
   emulation::Block::Current().CopyAsync(to.Place(i), to.begin(), to.end(), from, valid, where);
 }
 inline void CopyAsyncCommit() { emulation::Block::Current().CopyAsyncCommit(); }
 template <int kPending>
-void CopyAsyncWait(Where where = Where::current()) {
+void CopyAsyncWait(Where where = Where::Current()) {
   emulation::Block::Current().CopyAsyncWait(kPending, where);
 }
 
@@ -184,21 +184,21 @@ void Multiply(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std:
 
 template <typename T>
 void LoadMatrix4(std::uint32_t (&reg)[4], SharedSpan<T> from, int i,
-                 Where where = Where::current()) {
+                 Where where = Where::Current()) {
   emulation::LoadMatrices(reg, from.Place(i), from.begin(), from.end(), false, where);
 }
 template <typename T>
 void LoadMatrixTransposed4(std::uint32_t (&reg)[4], SharedSpan<T> from, int i,
-                           Where where = Where::current()) {
+                           Where where = Where::Current()) {
   emulation::LoadMatrices(reg, from.Place(i), from.begin(), from.end(), true, where);
 }
 inline void MmaBf16(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1,
-                    Where where = Where::current()) {
+                    Where where = Where::Current()) {
   emulation::Multiply(c, a, b0, b1, where);
 }
 
 inline std::uint32_t AtomicAdd(SharedSpan<std::uint32_t> to, int i, std::uint32_t value,
-                               Where where = Where::current()) {
+                               Where where = Where::Current()) {
   std::byte* at = emulation::Block::Current().AccessAtomically(to.Place(i), sizeof(value),
                                                                to.begin(), to.end(), where);
   std::uint32_t before;

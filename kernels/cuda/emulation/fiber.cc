@@ -4,7 +4,16 @@
 
 #include "common/base/check.h"
 
+// g++ says so by a macro, clang by a feature.
 #if defined(__SANITIZE_ADDRESS__)
+#define SEXTANT_ADDRESS_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SEXTANT_ADDRESS_SANITIZER
+#endif
+#endif
+
+#ifdef SEXTANT_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -38,7 +47,7 @@ sextant_switch_stack:
 namespace sextant::emulation {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef SEXTANT_ADDRESS_SANITIZER
 constexpr std::size_t kStackBytes = 512 * 1024;
 #else
 constexpr std::size_t kStackBytes = 128 * 1024;
@@ -52,7 +61,7 @@ constexpr std::size_t kLastFrameBytes = 8 * 1024;
 // Whose fiber starts next on this thread.
 thread_local FiberPool* starting = nullptr;
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef SEXTANT_ADDRESS_SANITIZER
 // What frames that were never left have poisoned.
 void Forget(std::byte* begin, std::size_t bytes) { __asan_unpoison_memory_region(begin, bytes); }
 void LeaveStack(void** save, const void* bottom, std::size_t size) {
