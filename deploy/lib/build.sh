@@ -32,11 +32,16 @@ configure_and_build() {
   cmake --preset "${preset}" && ninja -C "build/${preset}" -j "$(job_count)" "$@"
 }
 
-# build_preset PRESET TARGET...: incremental; compiles through ccache where it is installed.
-build_preset() {
-  local preset=$1
+# Compiles through ccache where it is installed. CMake looks at that when it first configures.
+use_ccache() {
   if command -v ccache >/dev/null; then
     export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
   fi
+}
+
+# build_preset PRESET TARGET...: incremental.
+build_preset() {
+  local preset=$1
+  use_ccache
   run_step "build-${preset}" "build ${preset} ($(job_count) jobs)" configure_and_build "$@"
 }

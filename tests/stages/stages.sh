@@ -139,12 +139,17 @@ stage_asan_ubsan() {
     run_suite asan-ubsan "tests, asan-ubsan" "$(fixed_addresses)" --label-exclude no-sanitizer
 }
 
+# labelled_tests PRESET LABEL: configures the preset, and prints the tests that have the label.
+labelled_tests() {
+  use_ccache
+  cmake --preset "$1" >/dev/null || true
+  ctest --test-dir "build/$1" -N -L "$2" 2>/dev/null | sed -n 's/^ *Test *#[0-9]*: //p'
+}
+
 # Only the tests that share memory between threads, so only those are built.
 stage_tsan() {
   local targets
-  cmake --preset tsan >/dev/null || true
-  mapfile -t targets < <(ctest --test-dir build/tsan -N -L concurrency 2>/dev/null |
-    sed -n 's/^ *Test *#[0-9]*: //p')
+  mapfile -t targets < <(labelled_tests tsan concurrency)
   if ((${#targets[@]} == 0)); then
     record failed "tsan" "no test is labelled 'concurrency', or cmake --preset tsan fails"
     return 0
@@ -166,12 +171,19 @@ stage_fuzz() {
   done
 }
 
+# The kernels compile for both GPUs; their tests run where there is one. What else there is, stage
+# release has built.
 stage_cuda() {
-  if [[ -z "$(find . -path ./build -prune -o -name '*.cu' -print -quit)" ]]; then
-    skip "cuda" "there is no CUDA code in this tree yet"
-  elif ! PATH="${PATH}:/usr/local/cuda/bin" command -v nvcc >/dev/null; then
+  local targets
+  if ! PATH="${PATH}:/usr/local/cuda/bin" command -v nvcc >/dev/null; then
     skip "cuda" "nvcc is not installed here"
-  elif build_or_record cuda; then
-    run_suite cuda "tests, cuda" env -L gpu
+    return 0
   fi
+  mapfile -t targets < <(labelled_tests cuda gpu)
+  if ((${#targets[@]} == 0)); then
+    record failed "cuda" "no test is labelled 'gpu', or cmake --preset cuda fails"
+    return 0
+  fi
+  build_or_record cuda "${targets[@]}" cuda_kernels_benchmark || return 0
+  run_suite cuda "tests, cuda" env -L gpu
 }
