@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,8 +11,6 @@
 
 namespace sextant::cli {
 namespace {
-
-constexpr std::array<const char*, 4> kLevelWords = {"debug", "info", "warning", "error"};
 
 using Arguments = std::vector<std::string>;
 
@@ -30,8 +27,7 @@ absl::StatusOr<Arguments> Program(const ClusterPlanArgs& args, const char* name)
   }
   Arguments arguments = {std::move(path)};
   Add(arguments, "--model", args.model_dir);
-  Add(arguments, "--log-level",
-      kLevelWords[static_cast<std::size_t>(args.config.cluster.log_level)]);
+  Add(arguments, "--log-level", std::string(LogLevelWord(args.config.cluster.log_level)));
   Add(arguments, "--admin-host", args.config.cluster.admin_host);
   return arguments;
 }

@@ -56,6 +56,10 @@ absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view text) {
   return static_cast<LogLevel>(found - kLevelWords.begin());
 }
 
+absl::string_view LogLevelWord(LogLevel level) {
+  return kLevelWords[static_cast<std::size_t>(level)];
+}
+
 LogField::LogField(absl::string_view name, absl::Duration duration)
     : key(name), value(absl::StrCat(absl::ToDoubleSeconds(duration))) {}
 

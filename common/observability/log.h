@@ -31,6 +31,8 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
 // "debug", "info", "warning", "error". InvalidArgument, naming these, for anything else.
 [[nodiscard]] absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view text);
+// The word that ParseLogLevel takes for it.
+[[nodiscard]] absl::string_view LogLevelWord(LogLevel level);
 
 struct LogField {
   LogField(absl::string_view name, absl::string_view text) : key(name), value(text) {}

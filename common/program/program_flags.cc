@@ -15,15 +15,20 @@ void AddProgramFlags(CLI::App& app, ProgramFlags& flags) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
 }
 
+absl::Status LayOver(const ProgramFlags& flags, Config& config) {
+  LayOver(flags.admin_host, config.cluster.admin_host);
+  if (flags.log_level.has_value()) {
+    ASSIGN_OR_RETURN(config.cluster.log_level, ParseLogLevel(*flags.log_level));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Config> ReadProgramConfig(const ProgramFlags& flags) {
   Config config;
   if (!flags.config_file.empty()) {
     ASSIGN_OR_RETURN(config, ReadConfig(flags.config_file));
   }
-  LayOver(flags.admin_host, config.cluster.admin_host);
-  if (flags.log_level.has_value()) {
-    ASSIGN_OR_RETURN(config.cluster.log_level, ParseLogLevel(*flags.log_level));
-  }
+  RETURN_IF_ERROR(LayOver(flags, config));
   return config;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/config/config.h"
 
@@ -23,9 +24,12 @@ struct ProgramFlags {
 // `flags` outlives the parse.
 void AddProgramFlags(CLI::App& app, ProgramFlags& flags);
 
-// The file's settings with the log level and the metrics page's address laid over them, or the
-// defaults without a file; `admin_port` belongs to the role's own section. Errors: those of
-// ReadConfig.
+// Lays the log level and the metrics page's address over a file's settings; `admin_port` belongs to
+// the role's own section. Errors: those of ParseLogLevel.
+[[nodiscard]] absl::Status LayOver(const ProgramFlags& flags, Config& config);
+
+// The file's settings, or the defaults without a file, with these laid over them. Errors: those of
+// ReadConfig as well.
 [[nodiscard]] absl::StatusOr<Config> ReadProgramConfig(const ProgramFlags& flags);
 
 // A flag that takes "on" or "off". `value` outlives the parse.

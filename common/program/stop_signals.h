@@ -32,6 +32,7 @@ class StopSignals final : public StopSource {
 
   void Ready() override { ready_ = true; }
   void Wait() override { stop_.Wait(); }
+  [[nodiscard]] bool WaitFor(absl::Duration longest) override { return stop_.WaitFor(longest); }
   // As if the first signal had come.
   void Request() override { stop_.Request(); }
 

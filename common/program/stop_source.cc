@@ -7,6 +7,11 @@ void StopFlag::Wait() {
   changed_.wait(lock, [this] { return asked_; });
 }
 
+bool StopFlag::WaitFor(absl::Duration longest) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  return changed_.wait_for(lock, absl::ToChronoNanoseconds(longest), [this] { return asked_; });
+}
+
 void StopFlag::Request() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);

@@ -5,6 +5,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "absl/time/time.h"
+
 namespace sextant {
 
 class StopSource {
@@ -15,6 +17,8 @@ class StopSource {
   virtual void Ready() = 0;
   // Returns once the role is to drain and end.
   virtual void Wait() = 0;
+  // The same, and whether it is, after `longest` at the latest.
+  [[nodiscard]] virtual bool WaitFor(absl::Duration longest) = 0;
   // The role has a reason of its own to stop. May be called from any thread.
   virtual void Request() = 0;
 };
@@ -24,6 +28,7 @@ class StopFlag final : public StopSource {
  public:
   void Ready() override {}
   void Wait() override;
+  [[nodiscard]] bool WaitFor(absl::Duration longest) override;
   void Request() override;
 
  private:

@@ -77,6 +77,10 @@ TEST(ParseLogLevelTest, KnowsFourWords) {
   EXPECT_EQ(ParseLogLevel("debug").value(), LogLevel::kDebug);
   EXPECT_EQ(ParseLogLevel("error").value(), LogLevel::kError);
   EXPECT_THAT(MessageOf(ParseLogLevel("loud")), HasSubstr("debug, info, warning or error"));
+  for (const LogLevel level :
+       {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
+    EXPECT_EQ(ParseLogLevel(LogLevelWord(level)).value(), level);
+  }
 }
 
 }  // namespace

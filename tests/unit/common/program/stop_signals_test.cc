@@ -65,5 +65,13 @@ TEST(StopSignalsTest, ARequestIsAsGoodAsASignal) {
   other.join();
 }
 
+TEST(StopSignalsTest, AWaitForALimitedTimeTellsWhetherToStop) {
+  StopSignals signals;
+  EXPECT_FALSE(signals.WaitFor(absl::ZeroDuration()));
+  signals.Request();
+  EXPECT_TRUE(signals.WaitFor(absl::ZeroDuration()));
+  EXPECT_TRUE(signals.WaitFor(absl::Hours(1)));
+}
+
 }  // namespace
 }  // namespace sextant
