@@ -5,7 +5,8 @@ namespace {
 
 constexpr const char* kRoleNames[] = {"attention", "expert"};
 constexpr const char* kStates[] = {"joining", "ready", "silent", "leaving"};
-constexpr const char* kCauses[] = {"start", "join", "leave", "death", "scale", "rebalance"};
+constexpr const char* kCauses[] = {"start", "join",      "leave",   "death",
+                                   "scale", "rebalance", "settings"};
 constexpr const char* kPhases[] = {"prepare", "commit", "retire"};
 
 }  // namespace

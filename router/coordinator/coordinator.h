@@ -19,6 +19,9 @@
 // Load:    expert workers report rows by expert. Rebalance, asked for or by itself (see
 //          CoordinatorConfig), moves experts so that the workers' loads are even; membership
 //          changes go by the number of experts alone. The hottest experts may have a second holder.
+// Settings: those of placement may change at any time. If the epoch in force is not as they say,
+// the
+//          next one is due: what holds an expert keeps it as far as they allow, and copies follow.
 //
 // Order:   with equal inputs and times, equal outputs: workers go by id, experts by number.
 // Threads: one thread makes every call, and `output` is called from within.
@@ -81,6 +84,8 @@ class Coordinator {
   [[nodiscard]] absl::StatusOr<v1::ChangeProgress> PlanRebalance() const;
   [[nodiscard]] absl::StatusOr<v1::ChangeProgress> Rebalance(std::uint64_t& number);
 
+  void SetPlacement(const PlacementSettings& settings);
+
   // Streams of Hosts.Follow.
   void HostReported(StreamId stream, const v1::HostReport& report);
   void HostClosed(StreamId stream);
@@ -119,6 +124,8 @@ class Coordinator {
   [[nodiscard]] bool HasOrphans() const;
   [[nodiscard]] bool HasHoldersThatLeave() const;
   [[nodiscard]] bool HasNewcomers() const;
+  // Nothing that members have done or anybody has asked for waits for an epoch.
+  [[nodiscard]] bool IsCalm() const;
   [[nodiscard]] bool IsEveryHolderBack() const;
   [[nodiscard]] std::vector<std::string> Candidates() const;
   [[nodiscard]] bool IsHolding(const HolderLists& holders, const std::string& worker_id) const;
@@ -149,6 +156,10 @@ class Coordinator {
   void FinishRebalancing();
   void FillLoad(v1::ClusterStatus& status) const;
 
+  // Settings (coordinator_settings.cc).
+  void AdoptSettings();
+  [[nodiscard]] HolderLists PlanBySettings() const;
+
   // Scaling (coordinator_scale.cc).
   [[nodiscard]] std::vector<const Worker*> Staying(v1::Role role) const;
   [[nodiscard]] std::vector<std::string> ChooseLeavers(v1::Role role, int count) const;
@@ -169,7 +180,7 @@ class Coordinator {
 
   void Note(const std::string& text) { events_.Add(clock_.Now(), text); }
 
-  const CoordinatorConfig config_;
+  CoordinatorConfig config_;
   const Clock& clock_;
   CoordinatorOutput& output_;
 
@@ -193,6 +204,7 @@ class Coordinator {
   std::uint64_t epoch_ = 0;           // in force: commit was sent
   std::uint64_t finished_epoch_ = 0;  // the last one that was committed by all
   HolderLists holders_;               // of the epoch in force
+  PlacementSettings placed_by_;       // what that epoch is as they say
   absl::Time committed_at_ = absl::InfinitePast();
   std::optional<EpochChange> change_;
   absl::Time retry_at_ = absl::InfinitePast();

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "common/base/version.h"
 #include "proto/sextant/v1/cluster.pb.h"
+#include "router/coordinator/placement_settings.h"
 
 namespace sextant {
 
@@ -44,15 +45,12 @@ struct CoordinatorConfig {
 
   // Load that was observed so long ago counts half.
   absl::Duration load_half_life = absl::Seconds(30);
-  // A worker may hold so many experts more than an even share, where that evens out the load.
-  int spare_slots = 0;
-  // So many experts, the hottest, have a second holder.
-  int replicas = 0;
 
-  // Rebalancing without being asked: the busiest worker has had `uneven_above` times the mean load
-  // for `uneven_for`, at `least_rows` per second in all; no epoch was committed for
+  // At the start; the only part that changes afterwards (Coordinator::SetPlacement).
+  PlacementSettings placement = {};
+  // With auto_rebalance experts move when the busiest worker has had `uneven_above` times the mean
+  // load for `uneven_for`, at `least_rows` per second in all; no epoch was committed for
   // `rebalance_pause`; and at least half of what is above the mean would go.
-  bool auto_rebalance = false;
   double uneven_above = 1.3;
   absl::Duration uneven_for = absl::Seconds(30);
   double least_rows = 100;

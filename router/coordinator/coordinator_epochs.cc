@@ -34,6 +34,7 @@ void Coordinator::Advance() {
   if (is_over(EpochChange::Phase::kRetire)) FinishChange();
   LetGo();
   SendSurplusAway();
+  AdoptSettings();
   if (!change_.has_value() && IsChangeDue(clock_.Now())) BeginChange();
   FinishReachedGoals();
   SendOrdersIfNew();
@@ -45,7 +46,8 @@ bool Coordinator::IsChangeDue(absl::Time now) const {
   if (now < retry_at_ || Candidates().empty()) return false;
   if (epoch_ == 0) return IsFirstEpochDue(now);
   if (HasOrphans() || HasHoldersThatLeave() || !rebalance_.done) return true;
-  return HasNewcomers() && IsSettled(now);
+  if (HasNewcomers()) return IsSettled(now);
+  return placed_by_ != config_.placement;
 }
 
 bool Coordinator::IsSettled(absl::Time now) const {
@@ -89,6 +91,11 @@ bool Coordinator::HasNewcomers() const {
   return std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
     return entry.second.started && !entry.second.leaving && !entry.second.took_part;
   });
+}
+
+bool Coordinator::IsCalm() const {
+  return epoch_ != 0 && !change_.has_value() && rebalance_.done && !HasOrphans() &&
+         !HasHoldersThatLeave() && !HasNewcomers();
 }
 
 bool Coordinator::IsEveryHolderBack() const {
@@ -141,23 +148,19 @@ HolderLists Coordinator::PreviousHolders() const {
 
 HolderLists Coordinator::PlanHolders(const std::vector<std::string>& workers,
                                      const HolderLists& previous, bool by_load) const {
-  ExpertHolders first(previous.size());
-  for (std::size_t expert = 0; expert < previous.size(); ++expert) {
-    if (!previous[expert].empty()) first[expert] = previous[expert].front();
-  }
   const ExpertLoads loads = load_.Rates(clock_.Now());
-  ExpertHolders planned = PlanPlacement({.workers = workers, .previous = first});
+  ExpertHolders planned = PlanPlacement({.workers = workers, .previous = FirstOf(previous)});
   if (by_load) {
     planned = BalanceLoad({.workers = workers,
                            .current = planned,
                            .loads = loads,
-                           .spare_slots = config_.spare_slots});
+                           .spare_slots = config_.placement.spare_slots});
   }
   return AddReplicas({.workers = workers,
                       .holders = planned,
                       .previous = previous,
                       .loads = loads,
-                      .replicas = config_.replicas});
+                      .replicas = config_.placement.replicas});
 }
 
 std::string Coordinator::CauseOfChange() const {
@@ -174,11 +177,14 @@ std::string Coordinator::CauseOfChange() const {
 void Coordinator::BeginChange() {
   const absl::Time now = clock_.Now();
   const HolderLists previous = PreviousHolders();
+  const bool by_settings = IsCalm();  // there is no other reason
   EpochChange& change = change_.emplace();
   change.number = ++newest_;
-  change.cause = CauseOfChange();
+  change.cause = by_settings ? "settings" : CauseOfChange();
   change.by_load = !rebalance_.done;
-  change.holders = PlanHolders(Candidates(), previous, change.by_load);
+  change.holders =
+      by_settings ? PlanBySettings() : PlanHolders(Candidates(), previous, change.by_load);
+  change.settings = config_.placement;
   change.moved = CountMoves(previous, change.holders);
   change.began = now;
   first_join_ = absl::InfiniteFuture();
@@ -260,6 +266,7 @@ void Coordinator::StartCommit() {
   EnterPhase(EpochChange::Phase::kCommit, config_.commit_limit);
   epoch_ = change.number;
   holders_ = change.holders;
+  placed_by_ = change.settings;
   moved_ += change.moved;
   committed_at_ = clock_.Now();
   output_.EpochCommitted(change.cause, change.moved);

@@ -9,12 +9,6 @@
 namespace sextant {
 namespace {
 
-ExpertHolders FirstOf(const HolderLists& lists) {
-  ExpertHolders first;
-  for (const std::vector<std::string>& list : lists) first.push_back(list.front());
-  return first;
-}
-
 v1::ChangeProgress Shown(const RebalancePlan& plan, std::int64_t expert_bytes) {
   v1::ChangeProgress shown;
   shown.set_phase("plan");
@@ -100,9 +94,8 @@ void Coordinator::FinishRebalancing() {
 }
 
 void Coordinator::ConsiderRebalancing(absl::Time now) {
-  if (!config_.auto_rebalance) return;
-  const bool calm = epoch_ != 0 && !change_.has_value() && rebalance_.done && !HasOrphans() &&
-                    !HasHoldersThatLeave() && !HasNewcomers();
+  if (!config_.placement.auto_rebalance) return;
+  const bool calm = IsCalm();
   const ExpertLoads loads = load_.Rates(now);
   const double imbalance = calm ? Imbalance(Candidates(), FirstOf(holders_), loads) : 1;
   if (!calm || Sum(loads) < config_.least_rows || imbalance < config_.uneven_above) {

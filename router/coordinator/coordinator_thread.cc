@@ -177,6 +177,11 @@ void CoordinatorThread::Rebalance(bool dry_run, OnStarted done) {
       std::move(done));
 }
 
+void CoordinatorThread::SetPlacement(const PlacementSettings& settings) {
+  const MutexLock lock(mutex_);
+  settings_ = settings;
+}
+
 void CoordinatorThread::StartChange(
     std::function<absl::StatusOr<v1::ChangeProgress>(std::uint64_t& number)> change,
     OnStarted done) {
@@ -207,6 +212,7 @@ void CoordinatorThread::Run() {
       next_tick = clock_.Now() + kTick;
     }
     CloseMissed();
+    TakeSettings();
     for (const StreamId stream : output_->TakeOverflowed()) coordinator_.Overflowed(stream);
     PublishIfDue();
   }
@@ -220,6 +226,15 @@ void CoordinatorThread::CloseMissed() {
     closed.swap(closed_);
   }
   for (const StreamId stream : closed) Forget(stream);
+}
+
+void CoordinatorThread::TakeSettings() {
+  std::optional<PlacementSettings> settings;
+  {
+    const MutexLock lock(mutex_);
+    settings.swap(settings_);
+  }
+  if (settings.has_value()) coordinator_.SetPlacement(*settings);
 }
 
 // Of a worker or of a host: they share the numbers.

@@ -6,11 +6,11 @@
 //   ... streams call Open, Receive, Close ...
 //   coordinator.Stop();                // before the listener's owner goes
 //
-// Threads:   any thread calls Open, Receive, Close, their namesakes for hosts, Drain, Scale and
-//            Rebalance; none of them blocks. A stream's own calls must come in order.
-//            CoordinatorStream's functions are called by the coordinator's thread, must not block,
-//            and may still be called while Close is called by another thread, so a stream shares
-//            the ownership of itself.
+// Threads:   any thread calls Open, Receive, Close, their namesakes for hosts, Drain, Scale,
+//            Rebalance and SetPlacement; none of them blocks. A stream's own calls must come in
+//            order. CoordinatorStream's functions are called by the coordinator's thread, must not
+//            block, and may still be called while Close is called by another thread, so a stream
+//            shares the ownership of itself.
 // Errors:    Receive is false when the queue is full or the thread has stopped: end the stream.
 #pragma once
 
@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -77,6 +78,9 @@ class CoordinatorThread final : public AttentionDirectory {
   void Scale(v1::ScaleRequest request, OnStarted done);
   void Rebalance(bool dry_run, OnStarted done);
 
+  // Taken up within moments; of several, the last one.
+  void SetPlacement(const PlacementSettings& settings);
+
   [[nodiscard]] StatusBoard& board() { return board_; }
 
  private:
@@ -86,6 +90,7 @@ class CoordinatorThread final : public AttentionDirectory {
   void Run();
   bool Push(Work work);
   void CloseMissed();
+  void TakeSettings();
   void Forget(StreamId stream);
   void PublishIfDue();
 
@@ -105,6 +110,7 @@ class CoordinatorThread final : public AttentionDirectory {
   Mutex mutex_;
   // Streams whose end found the queue full: it must not be lost.
   std::vector<StreamId> closed_ ABSL_GUARDED_BY(mutex_);
+  std::optional<PlacementSettings> settings_ ABSL_GUARDED_BY(mutex_);  // not yet taken up
 
   // The thread's.
   std::uint64_t published_changes_ = 0;

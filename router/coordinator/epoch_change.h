@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "router/coordinator/load_balance.h"
+#include "router/coordinator/placement_settings.h"
 
 namespace sextant {
 
@@ -17,7 +18,8 @@ struct EpochChange {
   std::uint64_t number = 0;
   std::string cause;  // as in EpochStatus
   HolderLists holders;
-  bool by_load = false;  // it evens out the load as well
+  PlacementSettings settings;  // by which it was planned
+  bool by_load = false;        // it evens out the load as well
   Phase phase = Phase::kPrepare;
   std::set<std::string> participants;
   std::set<std::string> pending;  // those of them that have not answered in this phase

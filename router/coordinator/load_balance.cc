@@ -200,6 +200,14 @@ HolderLists AddReplicas(const ReplicaArgs& args) {
   return lists;
 }
 
+ExpertHolders FirstOf(const HolderLists& holders) {
+  ExpertHolders first;
+  for (const std::vector<std::string>& list : holders) {
+    first.push_back(list.empty() ? "" : list.front());
+  }
+  return first;
+}
+
 std::vector<std::int32_t> ExpertsOf(const HolderLists& holders, const std::string& worker) {
   std::vector<std::int32_t> experts;
   for (std::size_t expert = 0; expert < holders.size(); ++expert) {

@@ -51,6 +51,9 @@ struct ReplicaArgs {
 // coldest of those that were to have one. With one worker there are none.
 [[nodiscard]] HolderLists AddReplicas(const ReplicaArgs& args);
 
+// The first holder of each expert; empty where there is none.
+[[nodiscard]] ExpertHolders FirstOf(const HolderLists& holders);
+
 // All experts of a worker, copies included, ascending.
 [[nodiscard]] std::vector<std::int32_t> ExpertsOf(const HolderLists& holders,
                                                   const std::string& worker);

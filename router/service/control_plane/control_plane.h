@@ -34,6 +34,9 @@ class ControlPlane {
   [[nodiscard]] grpc::Service* hosts() { return &hosts_; }
   [[nodiscard]] grpc::Service* admin() { return &admin_; }
 
+  // May be called from any thread.
+  void SetPlacement(const PlacementSettings& settings) { coordinator_.SetPlacement(settings); }
+
   void Start() { coordinator_.Start(); }
   void Stop() { coordinator_.Stop(); }
 

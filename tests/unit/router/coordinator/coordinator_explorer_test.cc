@@ -1,13 +1,15 @@
 // Random histories: joins, deaths, silences, returns, drains, scaling with and without a host that
-// starts processes, load and rebalancing, copies of experts, restarts of the router, messages that
-// come late, twice or in any order between streams; and rows on their way meanwhile.
-// SimulatedCluster and SimulatedRows check what must hold, and planted bugs show that they do.
+// starts processes, load and rebalancing, copies of experts, other settings, restarts of the
+// router, messages that come late, twice or in any order between streams; and rows on their way
+// meanwhile. SimulatedCluster and SimulatedRows check what must hold, and planted bugs show that
+// they do.
 //
 // SEXTANT_EXPLORE_RUNS sets how many; a failure prints the seed, and SEXTANT_EXPLORE_SEED=N runs
 // that one alone.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -64,9 +66,9 @@ class Explorer {
   static CoordinatorConfig Config(std::uint64_t seed) {
     CoordinatorConfig config;
     if (seed % 2 == 0) config.settle = absl::Milliseconds(20);
-    if (seed % 3 == 0) config.replicas = static_cast<int>(1 + seed % 8);
-    if (seed % 5 == 0) config.spare_slots = 2;
-    config.auto_rebalance = seed % 7 == 0;
+    if (seed % 3 == 0) config.placement.replicas = static_cast<int>(1 + seed % 8);
+    if (seed % 5 == 0) config.placement.spare_slots = 2;
+    config.placement.auto_rebalance = seed % 7 == 0;
     config.uneven_for = absl::Seconds(1);
     config.rebalance_pause = absl::Seconds(2);
     return config;
@@ -116,7 +118,7 @@ class Explorer {
 
   void MakeTrouble() {
     SimulatedWorker* worker = AnyWorker();
-    const int kind = Pick(34);
+    const int kind = Pick(36);
     if (worker == nullptr || kind < 7) return Join();
     if (kind < 10) return cluster_.Kill(*worker);
     if (kind < 14) {
@@ -153,6 +155,10 @@ class Explorer {
     } else if (kind < 32) {
       std::uint64_t number = 0;
       static_cast<void>(cluster_.coordinator().Rebalance(number));
+    } else if (kind < 34) {
+      cluster_.SetPlacement({.auto_rebalance = Pick(4) == 0,
+                             .spare_slots = Pick(3),
+                             .replicas = std::max(0, Pick(12) - 3)});
     } else {
       for (int i = Pick(4); i >= 0; --i) worker->load[Pick(cluster_.num_experts)] += Pick(1000);
     }
@@ -244,7 +250,8 @@ TEST(CoordinatorExplorerTest, InvariantsHoldInRandomHistories) {
     EXPECT_GT(epochs, 3 * static_cast<std::int64_t>(runs));
     EXPECT_GT(dispatches, 3 * static_cast<std::int64_t>(runs));
     EXPECT_GT(resent, 0);
-    for (const char* cause : {"start", "join", "leave", "death", "scale", "rebalance"}) {
+    for (const char* cause :
+         {"start", "join", "leave", "death", "scale", "rebalance", "settings"}) {
       EXPECT_GT(causes[cause], 0) << cause;
     }
   }

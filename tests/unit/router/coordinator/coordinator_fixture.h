@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +27,21 @@ class CoordinatorTest : public ::testing::Test {
     cluster_.Run(absl::Seconds(1));
     ASSERT_EQ(cluster_.Status().phase(), "steady");
     ASSERT_THAT(cluster_.directory(), ::testing::ElementsAre("a0"));
+  }
+
+  // For so long the experts get so many rows in every twentieth of a second, wherever they are.
+  void Load(const std::map<int, std::int64_t>& rows, absl::Duration duration) {
+    const absl::Time end = cluster_.clock.Now() + duration;
+    while (cluster_.clock.Now() < end) {
+      const v1::ClusterStatus status = cluster_.Status();
+      for (const v1::WorkerStatus& shown : status.workers()) {
+        for (const std::int32_t expert : shown.experts()) {
+          if (!rows.contains(expert)) continue;
+          cluster_.worker(shown.worker_id()).load[expert] += rows.at(expert);
+        }
+      }
+      cluster_.Run(absl::Milliseconds(50));
+    }
   }
 
   std::vector<int> Placed(const std::string& id) {

@@ -19,22 +19,6 @@ class CoordinatorLoadTest : public CoordinatorTest {
  protected:
   explicit CoordinatorLoadTest(CoordinatorConfig config = {})
       : CoordinatorTest(std::move(config)) {}
-
-  // For so long the experts get so many rows in every twentieth of a second, wherever they are.
-  void Load(const std::map<int, std::int64_t>& rows, absl::Duration duration) {
-    const absl::Time end = cluster_.clock.Now() + duration;
-    while (cluster_.clock.Now() < end) {
-      const v1::ClusterStatus status = cluster_.Status();
-      for (const v1::WorkerStatus& shown : status.workers()) {
-        for (const std::int32_t expert : shown.experts()) {
-          if (!rows.contains(expert)) continue;
-          cluster_.worker(shown.worker_id()).load[expert] += rows.at(expert);
-        }
-      }
-      cluster_.Run(absl::Milliseconds(50));
-    }
-  }
-
   std::uint64_t number_ = 0;
 };
 
@@ -113,7 +97,7 @@ TEST_F(CoordinatorLoadTest, ADeathMeanwhileDoesNotLoseIt) {
 
 class CoordinatorAutoTest : public CoordinatorLoadTest {
  protected:
-  CoordinatorAutoTest() : CoordinatorLoadTest({.auto_rebalance = true}) {}
+  CoordinatorAutoTest() : CoordinatorLoadTest({.placement = {.auto_rebalance = true}}) {}
 };
 
 TEST_F(CoordinatorAutoTest, LastingUnevenLoadIsEvenedOutOnce) {
@@ -152,7 +136,7 @@ TEST_F(CoordinatorAutoTest, LittleLoadIsNoReason) {
 
 class CoordinatorReplicaTest : public CoordinatorLoadTest {
  protected:
-  CoordinatorReplicaTest() : CoordinatorLoadTest({.replicas = 2}) {}
+  CoordinatorReplicaTest() : CoordinatorLoadTest({.placement = {.replicas = 2}}) {}
 };
 
 TEST_F(CoordinatorReplicaTest, HotExpertsGetASecondHolder) {

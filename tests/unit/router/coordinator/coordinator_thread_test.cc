@@ -171,6 +171,28 @@ TEST(CoordinatorThreadTest, DrainAnswersInTheCoordinatorsThread) {
   EXPECT_EQ(answer->code(), absl::StatusCode::kNotFound);
 }
 
+TEST(CoordinatorThreadTest, SettingsOfAnyThreadMakeAnEpoch) {
+  CoordinatorThread coordinator(FastConfig(), nullptr);
+  coordinator.Start();
+  const auto first = PromptStream::Join(coordinator, ExpertHello("e0"));
+  const auto second = PromptStream::Join(coordinator, ExpertHello("e1"));
+  const auto attention = PromptStream::Join(coordinator, AttentionHello("a0"));
+  const auto held = [&](int wanted) {
+    return Await(coordinator, [&](const v1::ClusterStatus& status) {
+      int sum = 0;
+      for (const v1::WorkerStatus& worker : status.workers()) sum += worker.experts_size();
+      for (const auto& stream : {first, second, attention}) stream->Beat();
+      return IsSteady(status) && sum == wanted;
+    });
+  };
+  ASSERT_TRUE(held(8));
+  for (const int replicas : {3, 8, 1}) {
+    std::thread other([&] { coordinator.SetPlacement({.replicas = replicas}); });
+    other.join();
+    EXPECT_TRUE(held(8 + replicas)) << replicas;
+  }
+}
+
 TEST(CoordinatorThreadTest, ForgottenWatcherIsNotCalledAgain) {
   CoordinatorThread coordinator(FastConfig(), nullptr);
   coordinator.Start();

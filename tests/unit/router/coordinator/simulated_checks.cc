@@ -22,7 +22,7 @@ void SimulatedCluster::CheckPrepare(const v1::Placement& placement) {
     for (const int expert : placed.experts()) ++holders[static_cast<std::size_t>(expert)];
   }
   for (const int count : holders) {
-    if (count < 1 || count > (config_.replicas > 0 ? 2 : 1)) {
+    if (count < 1 || count > (config_.placement.replicas > 0 ? 2 : 1)) {
       Violation(absl::StrCat("an expert has ", count, " holders"));
     }
   }
@@ -105,16 +105,21 @@ void SimulatedCluster::CheckSteady() {
     for (const int expert : placed) ++holders[static_cast<std::size_t>(expert)];
     const auto count = static_cast<int>(placed.size());
     const int most = (num_experts + experts - 1) / experts;
-    const bool by_count = config_.spare_slots == 0 && config_.replicas == 0;
+    const bool by_count = config_.placement.spare_slots == 0 && config_.placement.replicas == 0;
     if ((by_count && count < num_experts / experts) ||
-        count > most + config_.spare_slots + 2 * config_.replicas) {
+        count > most + config_.placement.spare_slots + 2 * config_.placement.replicas) {
       Violation(absl::StrCat(shown.worker_id(), " holds ", count, " experts in the end"));
     }
   }
+  int copies = 0;
   for (const int count : holders) {
-    if (count < 1 || count > (config_.replicas > 0 ? 2 : 1)) {
+    if (count < 1 || count > 2) {
       Violation(absl::StrCat("an expert has ", count, " holders in the end"));
     }
+    copies += count - 1;
+  }
+  if (copies != (experts < 2 ? 0 : std::min(config_.placement.replicas, num_experts))) {
+    Violation(absl::StrCat(copies, " experts have a copy in the end"));
   }
 }
 

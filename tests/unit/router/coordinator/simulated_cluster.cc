@@ -64,6 +64,11 @@ void SimulatedCluster::RestartRouter() {
   if (host_.stream != 0) FollowRouter();
 }
 
+void SimulatedCluster::SetPlacement(const PlacementSettings& settings) {
+  config_.placement = settings;
+  coordinator_->SetPlacement(settings);
+}
+
 void SimulatedCluster::AddHost(int attention, int experts) {
   host_.wanted = {{v1::ROLE_ATTENTION, attention}, {v1::ROLE_EXPERT, experts}};
   FollowRouter();

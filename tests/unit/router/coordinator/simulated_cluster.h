@@ -83,6 +83,7 @@ class SimulatedCluster final : public CoordinatorOutput {
   void Kill(SimulatedWorker& worker);
   void Leave(SimulatedWorker& worker);
   void RestartRouter();
+  void SetPlacement(const PlacementSettings& settings);
 
   // A host follows the router, with so many workers of its own.
   void AddHost(int attention, int experts);
