@@ -88,6 +88,8 @@ inline constexpr HistogramName kEpochPhaseSeconds = {
     kSecondsBuckets};
 inline constexpr CounterName kExpertsMoved = {"sextant_cluster_experts_moved_total",
                                               "Experts that got another holder"};
+inline constexpr GaugeName kRouterConfigValid = {
+    "sextant_router_config_valid", "1; 0 while the configuration file is wrong or missing"};
 
 // Attention workers. Labels: model_name, engine (the worker's id).
 inline constexpr GaugeName kKvCacheUsage = {

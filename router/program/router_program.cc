@@ -1,18 +1,19 @@
 #include "router/program/router_program.h"
 
 #include <filesystem>
-#include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "common/base/file.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
-#include "common/program/program_flags.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "router/model_text/model_text.h"
+#include "router/program/live_settings.h"
+#include "router/program/router_flags.h"
 #include "router/service/control_plane/control_plane.h"
 #include "router/service/front.h"
 #include "router/service/inference_service.h"
@@ -24,66 +25,7 @@ constexpr char kRole[] = "router";
 constexpr char kInference[] = "sextant.v1.Inference";
 constexpr absl::Duration kEndGrace = absl::Seconds(1);
 
-struct Flags {
-  ProgramFlags program;
-  std::string model;
-  std::vector<std::string> listen;
-  std::optional<std::int64_t> queue;
-  std::optional<std::int64_t> wait_seconds;
-  std::optional<std::string> served_model_name;
-  std::string profile;
-  int expert_workers = 0;
-  std::optional<bool> rebalance;
-  std::optional<std::int64_t> spare_experts;
-  std::optional<std::int64_t> replicated_experts;
-};
-
-void AddFlags(CLI::App& app, Flags& flags) {
-  app.add_option("--model", flags.model,
-                 "The model's folder: config.json and tokenizer; no weights are read")
-      ->required();
-  app.add_option("--listen", flags.listen,
-                 "gRPC target to listen on, for clients and workers alike; may be given several "
-                 "times [127.0.0.1:7070]");
-  app.add_option("--queue", flags.queue, "Requests that may wait; more are refused [256]")
-      ->check(Within(kQueueRange));
-  app.add_option("--wait-seconds", flags.wait_seconds,
-                 "That a request without a deadline waits while no worker can serve it [30]")
-      ->check(Within(kWaitSecondsRange));
-  app.add_option("--served-model-name", flags.served_model_name,
-                 "What clients call the model [the name of its folder]");
-  app.add_option("--numeric-profile", flags.profile,
-                 "cpu-avx512bf16 or cpu-avx2, for every worker [the first worker's best]");
-  app.add_option("--expert-workers", flags.expert_workers,
-                 "Expert workers to wait for before experts are placed; 0: who comes first [0]")
-      ->check(CLI::Range(0, 64));
-  AddSwitch(app, "--rebalance", flags.rebalance,
-            "on: move experts by observed load without being asked; off: when asked [off]");
-  app.add_option("--spare-experts", flags.spare_experts,
-                 "Experts that a worker may hold beyond an even share to even out the load [0]")
-      ->check(Within(kSpareExpertsRange));
-  app.add_option("--replicated-experts", flags.replicated_experts,
-                 "So many experts, the hottest, are held by two workers [0]")
-      ->check(Within(kReplicatedExpertsRange));
-  AddProgramFlags(app, flags.program);
-}
-
-// The file's settings with the flags laid over them.
-absl::StatusOr<Config> MakeConfig(const Flags& flags) {
-  ASSIGN_OR_RETURN(Config config, ReadProgramConfig(flags.program));
-  RouterConfig& own = config.router;
-  LayOver(flags.program.admin_port, own.admin_port);
-  LayOver(flags.listen, own.listen);
-  LayOver(flags.queue, own.queue);
-  LayOver(flags.wait_seconds, own.wait_seconds);
-  LayOver(flags.served_model_name, own.served_model_name);
-  LayOver(flags.rebalance, own.rebalance);
-  LayOver(flags.spare_experts, own.spare_experts);
-  LayOver(flags.replicated_experts, own.replicated_experts);
-  return config;
-}
-
-std::string ModelName(const Flags& flags, const RouterConfig& config) {
+std::string ModelName(const RouterFlags& flags, const RouterConfig& config) {
   if (!config.served_model_name.empty()) return config.served_model_name;
   std::filesystem::path folder = std::filesystem::absolute(flags.model).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();
@@ -102,14 +44,24 @@ std::uint64_t Randomness() {
   return (static_cast<std::uint64_t>(device()) << 32U) | device();
 }
 
+// Until `stop` says so. Without a configuration file there is none to follow.
+void FollowFile(const RouterFlags& flags, LiveSettings& settings, StopSource& stop) {
+  if (flags.program.config_file.empty()) return stop.Wait();
+  while (!stop.WaitFor(kFileEvery)) settings.Poll();
+}
+
 // Lets running requests end, at most for `patience`; a second signal ends the process meanwhile.
 void WaitForRequests(const Front& front, absl::Duration patience) {
   const absl::Time end = absl::Now() + patience;
   while (front.requests() > 0 && absl::Now() < end) absl::SleepFor(absl::Milliseconds(20));
 }
 
-absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_ready) {
-  ASSIGN_OR_RETURN(const Config config, MakeConfig(flags));
+absl::Status Run(const RouterFlags& flags, StopSource& stop, const ReadyFunction& on_ready) {
+  std::string yaml;
+  if (!flags.program.config_file.empty()) {
+    ASSIGN_OR_RETURN(yaml, ReadFile(flags.program.config_file, kMaxYamlBytes));
+  }
+  ASSIGN_OR_RETURN(const Config config, ReadRouterConfig(flags, yaml));
   const Logger log(kRole, config.cluster.log_level);
   ASSIGN_OR_RETURN(const ModelConfig model, ReadModelConfig(flags.model));
   ASSIGN_OR_RETURN(const std::unique_ptr<const ModelText> text,
@@ -144,9 +96,7 @@ absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_r
   coordinator.model.set_num_experts(static_cast<std::int32_t>(model.n_routed_experts));
   coordinator.numeric_profile = flags.profile;
   coordinator.expert_bytes = ExpertBytes(model);
-  coordinator.auto_rebalance = config.router.rebalance;
-  coordinator.spare_slots = static_cast<int>(config.router.spare_experts);
-  coordinator.replicas = static_cast<int>(config.router.replicated_experts);
+  coordinator.placement = PlacementOf(config.router);
   coordinator.expected_expert_workers = flags.expert_workers;
   const auto queue_status = [&front] {
     v1::QueueStatus status;
@@ -185,7 +135,14 @@ absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_r
   on_ready(server->targets());
 
   stop.Ready();
-  stop.Wait();
+  LiveSettings settings(
+      {.path = flags.program.config_file,
+       .text = yaml,
+       .read = [&flags](absl::string_view now) { return ReadRouterConfig(flags, now); },
+       .apply =
+           [&control](const PlacementSettings& placement) { control.SetPlacement(placement); }},
+      config, metrics, log);
+  FollowFile(flags, settings, stop);
   log.Info("stopping; a second signal stops at once", {{"requests", front.requests()}});
   front.StopAdmission();
   WaitForRequests(front, absl::Seconds(config.cluster.drain_seconds));
@@ -202,8 +159,8 @@ namespace sextant {
 
 int RouterProgram(const Arguments& arguments, StopSource& stop, const ReadyFunction& on_ready) {
   CLI::App app{"The front of a Sextant cluster: clients, operators and workers speak with it"};
-  router::Flags flags;
-  router::AddFlags(app, flags);
+  router::RouterFlags flags;
+  router::AddRouterFlags(app, flags);
   if (const auto status = Parse(app, arguments)) return *status;
   return ExitStatus(router::kRole, router::Run(flags, stop, on_ready));
 }
