@@ -1,9 +1,10 @@
-// `sextant node` beside a router that runs elsewhere: its workers come and go as its file says,
-// while streams run, and their bytes are those of one process.
+// `sextant node` beside a router that runs elsewhere: workers come and go and experts are placed as
+// their files say, while streams run, and their bytes are those of one process.
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <functional>
@@ -30,19 +31,19 @@ constexpr absl::Duration kPatience = absl::Seconds(60);
 
 std::string Model() { return std::string(SEXTANT_SOURCE_DIR) + "/tests/golden/model/lite"; }
 
-// The file of a node as Kubernetes mounts it: a link to a folder, which is swapped.
+// A configuration file as Kubernetes mounts it: a link to a folder, which is swapped.
 class MountedConfig {
  public:
-  MountedConfig() { fs::create_symlink("data/node.yaml", path()); }
+  MountedConfig() { fs::create_symlink("data/sextant.yaml", path()); }
 
   void Write(const std::string& yaml) {
     const std::string folder = absl::StrCat("version-", ++version_);
     fs::create_directory(dir_.File(folder));
-    dir_.Write(folder + "/node.yaml", yaml);
+    dir_.Write(folder + "/sextant.yaml", yaml);
     fs::create_symlink(folder, dir_.File("next"));
     fs::rename(dir_.File("next"), dir_.File("data"));
   }
-  [[nodiscard]] std::string path() const { return dir_.File("node.yaml"); }
+  [[nodiscard]] std::string path() const { return dir_.File("sextant.yaml"); }
 
  private:
   const TempDir dir_;
@@ -55,10 +56,12 @@ class ClusterNodeTest : public ::testing::Test {
     auto processes = cli::ChildProcesses::Open();
     ASSERT_TRUE(processes.ok()) << processes.status();
     processes_ = *std::move(processes);
-    ASSERT_NO_FATAL_FAILURE(Start("router",
-                                  {fs::path(SEXTANT_PROGRAM).parent_path() / "router", "--model",
-                                   Model(), "--listen", "127.0.0.1:0", "--log-level", "warning"},
-                                  router_, router_target_));
+    router_config_.Write("");
+    ASSERT_NO_FATAL_FAILURE(
+        Start("router",
+              {fs::path(SEXTANT_PROGRAM).parent_path() / "router", "--model", Model(), "--listen",
+               "127.0.0.1:0", "--log-level", "warning", "--config", router_config_.path()},
+              router_, router_target_));
     admin_ = v1::Admin::NewStub(OpenChannel(router_target_));
   }
 
@@ -124,6 +127,15 @@ class ClusterNodeTest : public ::testing::Test {
     return ready;
   }
 
+  // That the cluster is steady and each of its expert workers holds so many of the 16 experts.
+  bool EachHolds(int experts) {
+    const v1::ClusterStatus status = Status();
+    if (status.phase() != "steady") return false;
+    return std::all_of(status.workers().begin(), status.workers().end(), [&](const auto& worker) {
+      return worker.role() != v1::ROLE_EXPERT || worker.experts_size() == experts;
+    });
+  }
+
   static bool Eventually(const std::function<bool()>& holds) {
     const absl::Time deadline = absl::Now() + kPatience;
     while (!holds()) {
@@ -133,6 +145,7 @@ class ClusterNodeTest : public ::testing::Test {
     return true;
   }
 
+  MountedConfig router_config_;
   MountedConfig config_;
   std::unique_ptr<cli::ChildProcesses> processes_;
   int router_ = 0;
@@ -154,6 +167,24 @@ TEST_F(ClusterNodeTest, StreamsRunOnWhileItsFileAsksForTwoFourAndOneExpertWorker
   });
   EXPECT_TRUE(Eventually([&] { return ChildrenOf(node_).size() == 2; }));
   EXPECT_TRUE(IsServing(node_target_, "workers"));
+}
+
+TEST_F(ClusterNodeTest, StreamsRunOnWhileTheRoutersFileAsksForCopiesOfExperts) {
+  ASSERT_NO_FATAL_FAILURE(StartNode(1, 2));
+  EXPECT_TRUE(Eventually([&] { return EachHolds(8); }));
+  const std::uint64_t epoch = Status().epoch();
+  WhileStreamsRun(router_target_, Model(), [&] {
+    router_config_.Write("router: {replicated_experts: 16}\n");
+    EXPECT_TRUE(Eventually([&] { return EachHolds(16); }));
+    router_config_.Write("router: {replicated_experts: 8, queue: 1}\n");
+    EXPECT_TRUE(Eventually([&] { return EachHolds(12); }));
+    router_config_.Write("");
+    EXPECT_TRUE(Eventually([&] { return EachHolds(8); }));
+  });
+  const v1::ClusterStatus status = Status();
+  EXPECT_EQ(status.epoch(), epoch + 3);
+  EXPECT_EQ(status.change().cause(), "settings");
+  EXPECT_EQ(status.queue().capacity(), 256);  // takes a restart
 }
 
 TEST_F(ClusterNodeTest, AStopLetsStreamsEndAndThenAllWorkersGo) {
