@@ -1,4 +1,4 @@
-"""What the rendered objects promise: scaling inside a node restarts no pod, every Service and policy
+"""What the rendered objects promise: what running pods follow restarts none, every Service and policy
 finds its pods, and no pod may do more than the restricted standard allows."""
 
 import ipaddress
@@ -40,6 +40,17 @@ class PodsTest(unittest.TestCase):
             self.assertEqual(config(after, f"demo-sextant-{names[-1]}")["node"]["expert_workers"], 4)
             self.assertEqual(config(after, f"demo-sextant-{names[0]}")["node"]["attention_workers"], 2)
 
+    def test_placement_reaches_the_running_router_and_restarts_nothing(self):
+        before = chart.objects()
+        for value, key in (("rebalance", "rebalance"), ("spareExperts", "spare_experts"),
+                           ("replicatedExperts", "replicated_experts")):
+            wanted = value == "rebalance" or 7
+            after = chart.objects({"router": {value: wanted}})
+            changed = {key for key in before if before[key] != after[key]}
+            self.assertEqual(changed, {("ConfigMap", "demo-sextant-router")})
+            self.assertEqual(config(after, "demo-sextant-router")["router"],
+                             {**config(before, "demo-sextant-router")["router"], key: wanted})
+
     def test_the_number_of_nodes_restarts_none(self):
         before, after = chart.objects(), chart.objects({"expertWorkers": {"nodes": 3}})
         key = ("StatefulSet", "demo-sextant-node")
@@ -49,7 +60,7 @@ class PodsTest(unittest.TestCase):
 
     def test_settings_that_need_a_restart_cause_one(self):
         for values, kind in (({"router": {"queue": 7}}, "Deployment"),
-                             ({"router": {"replicatedExperts": 7}}, "Deployment"),
+                             ({"router": {"waitSeconds": 77}}, "Deployment"),
                              ({"engine": {"cacheTokens": 77}}, "StatefulSet"),
                              ({"attentionWorkers": {"maxSequences": 7}}, "StatefulSet")):
             before, after = chart.objects(), chart.objects(values)

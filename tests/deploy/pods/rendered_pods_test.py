@@ -35,6 +35,7 @@ PAGES = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 ROUTER = ("Deployment", "demo-sextant-router")
 NODES = ("StatefulSet", "demo-sextant-node")
 NODE_LABELS = {"app.kubernetes.io/component": "node"}
+EXPERTS = 64  # of the demo model
 KILL_SECONDS = int(os.environ.get("SEXTANT_POD_KILL_SECONDS", "15"))
 
 
@@ -102,19 +103,31 @@ class RenderedPodsTest(unittest.TestCase):
         self.assertEqual(self.streams.failures, [])
         self.assertEqual(self.cluster.overdue, [])
 
-    def workers(self):
-        """The numbers of expert workers that the pods of the nodes say they run."""
+    def on_nodes(self, port, metric):
+        """What the metrics pages at this port of all nodes say, where there are any."""
         found = []
         for pod in self.cluster.pods(**NODE_LABELS):
             try:
-                with PAGES.open(f"http://{pod.address}:9401/metrics", timeout=5) as answer:
+                with PAGES.open(f"http://{pod.address}:{port}/metrics", timeout=5) as answer:
                     page = answer.read().decode()
             except OSError:
                 continue
-            for line in page.splitlines():
-                if line.startswith('sextant_node_workers_ready{role="expert"}'):
-                    found.append(int(line.split()[1]))
+            found += [int(line.split()[1]) for line in page.splitlines() if line.startswith(metric)]
         return found
+
+    def workers(self):
+        """The numbers of expert workers that the pods of the nodes say they run."""
+        return self.on_nodes(9401, 'sextant_node_workers_ready{role="expert"}')
+
+    def experts(self):
+        """How many experts the two expert workers of all nodes hold, copies included."""
+        return sum(sum(self.on_nodes(port, "sextant_experts_held{")) for port in (9564, 9565))
+
+    def assert_untouched(self, before):
+        """The pods are those of `before`, by name, and no container was started anew."""
+        self.assertEqual({pod.name: pod for pod in self.cluster.pods()}, before)
+        self.assertEqual([container.restarts for pod in before.values()
+                          for container in pod.containers], [0] * len(before))
 
     def test_1_the_test_of_the_release_passes(self):
         hook, = (item for item in render().values() if is_hook(item))
@@ -129,17 +142,24 @@ class RenderedPodsTest(unittest.TestCase):
             self.cluster.wait_for(lambda wanted=per_node: self.workers() == [wanted] * 2, PATIENCE,
                                   f"the nodes do not run {per_node} expert workers each")
             self.streams.wait_for_more(4)
-        self.assertEqual({pod.name: pod for pod in self.cluster.pods()}, before)
-        self.assertEqual([container.restarts for pod in before.values()
-                          for container in pod.containers], [0] * len(before))
+        self.assert_untouched(before)
 
-    def test_3_nodes_are_scaled(self):
+    def test_3_experts_are_copied_inside_their_pods(self):
+        before = {pod.name: pod for pod in self.cluster.pods()}
+        for copies in (4, 0):
+            self.install(router={"replicatedExperts": copies})
+            self.cluster.wait_for(lambda wanted=EXPERTS + copies: self.experts() == wanted, PATIENCE,
+                                  f"there are not {copies} copies of experts")
+            self.streams.wait_for_more(4)
+        self.assert_untouched(before)
+
+    def test_4_nodes_are_scaled(self):
         for nodes in (3, 1, 2):
             self.cluster.scale(*NODES, nodes)
             self.cluster.wait_until_rolled_out(PATIENCE)
             self.streams.wait_for_more(4)
 
-    def test_4_every_pod_is_rolled(self):
+    def test_5_every_pod_is_rolled(self):
         before = {id(pod) for pod in self.cluster.pods()}
         self.install(image={"tag": "next"})
         after = self.cluster.pods()
@@ -148,7 +168,7 @@ class RenderedPodsTest(unittest.TestCase):
         self.assertFalse(before & {id(pod) for pod in after})
         self.install()
 
-    def test_5_pods_are_killed_at_random(self):
+    def test_6_pods_are_killed_at_random(self):
         rng = random.Random(3)
         end = time.monotonic() + KILL_SECONDS
         while time.monotonic() < end:
@@ -163,7 +183,7 @@ class RenderedPodsTest(unittest.TestCase):
             self.cluster.wait_until_rolled_out(PATIENCE)
             self.streams.wait_for_more(2)
 
-    def test_6_nobody_else_gets_in(self):
+    def test_7_nobody_else_gets_in(self):
         node = self.cluster.pods(**NODE_LABELS)[0].address
         router = self.cluster.address_of("demo-sextant")
         stranger, address = self.cluster.network.add_pod()

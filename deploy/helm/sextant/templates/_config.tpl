@@ -5,20 +5,23 @@
  "workerMetrics": 9500, "perKind": 64}
 {{- end -}}
 
+{{/* (list $ PLACEMENT): the latter has rebalance, spareExperts and replicatedExperts. */}}
 {{- define "sextant.routerConfig" -}}
-{{- $ports := include "sextant.ports" . | fromJson -}}
-{{- with .Values.router -}}
+{{- $root := index . 0 -}}
+{{- $placement := index . 1 -}}
+{{- $ports := include "sextant.ports" $root | fromJson -}}
+{{- with $root.Values.router -}}
 router:
   listen: ["0.0.0.0:{{ $ports.router }}"]
   queue: {{ int .queue }}
   wait_seconds: {{ int .waitSeconds }}
-  served_model_name: {{ $.Values.model.name | quote }}
+  served_model_name: {{ $root.Values.model.name | quote }}
   admin_port: {{ $ports.routerMetrics }}
-  rebalance: {{ .rebalance }}
-  spare_experts: {{ int .spareExperts }}
-  replicated_experts: {{ int .replicatedExperts }}
 {{- end }}
-{{ include "sextant.clusterConfig" . }}
+  rebalance: {{ $placement.rebalance }}
+  spare_experts: {{ int $placement.spareExperts }}
+  replicated_experts: {{ int $placement.replicatedExperts }}
+{{ include "sextant.clusterConfig" $root }}
 {{- end -}}
 
 {{/* (list $ ATTENTION_WORKERS EXPERT_WORKERS) */}}
