@@ -1,5 +1,6 @@
 #include "common/rpc/server.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 
@@ -17,6 +18,8 @@ std::string DialTarget(const std::string& listen, int port) {
   if (absl::StartsWith(listen, "unix:")) return listen;
   return absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port);
 }
+
+constexpr absl::Duration kCancelEvery = absl::Milliseconds(20);
 
 void AddKeepalive(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
@@ -72,9 +75,19 @@ void RpcServer::SetServing(const std::string& service, bool serving) {
   server_->GetHealthCheckService()->SetServingStatus(service, serving);
 }
 
+void RpcServer::StopListening() {
+  if (stopped_.valid()) return;
+  stopped_ = std::async(std::launch::async, [this] { server_->Shutdown(); });
+}
+
 void RpcServer::Shutdown(absl::Duration grace) {
   if (server_ == nullptr) return;
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  StopListening();
+  // More than once, for the other thread may have got nowhere yet, and let in a call afterwards.
+  while (stopped_.wait_for(absl::ToChronoNanoseconds(grace)) == std::future_status::timeout) {
+    grpc_server_cancel_all_calls(server_->c_server());
+    grace = kCancelEvery;
+  }
   server_->Wait();
   server_ = nullptr;
 }

@@ -1,13 +1,14 @@
 // A gRPC server as every process of the cluster runs it: message limits, keepalive, health and
 // reflection. Services are registered by their owners and outlive the server.
 //
-// Threads:   gRPC's own call the services; Start and Shutdown belong to one thread.
+// Threads:   gRPC's own call the services; Start, StopListening and Shutdown belong to one thread.
 #pragma once
 
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,13 +42,18 @@ class RpcServer {
   // start as not serving.
   void SetServing(const std::string& service, bool serving);
 
-  // Refuses new calls, lets running ones end until `grace` is over, then cancels them.
+  // Clients make other connections for new calls from now on, to whoever listens there (GOAWAY);
+  // running calls go on. A call that is under way to here at that moment ends with CANCELLED.
+  void StopListening();
+
+  // The same; lets running calls end until `grace` is over, then cancels them.
   void Shutdown(absl::Duration grace);
 
  private:
   RpcServer() = default;
 
   std::unique_ptr<grpc::Server> server_;
+  std::future<void> stopped_;  // ready when no call is left; invalid while it listens
   std::vector<std::string> targets_;
 };
 

@@ -144,6 +144,7 @@ absl::Status Run(const RouterFlags& flags, StopSource& stop, const ReadyFunction
       config, metrics, log);
   FollowFile(flags, settings, stop);
   log.Info("stopping; a second signal stops at once", {{"requests", front.requests()}});
+  server->StopListening();
   front.StopAdmission();
   WaitForRequests(front, absl::Seconds(config.cluster.drain_seconds));
   control.Stop();

@@ -3,9 +3,10 @@
 //
 // The configuration file is followed while it runs (live_settings.h).
 //
-// Shutdown, at the first signal: new requests are refused; running ones get the configured time to
-// end; then the server ends (which cancels what is left), the front, and the coordinator, whose
-// workers look for the next router and keep what they hold.
+// Shutdown, at the first signal: nobody listens any more, and clients are sent to whoever does (a
+// router that takes this one's place); running requests get the configured time to end; then the
+// server ends (which cancels what is left), the front, and the coordinator, whose workers look for
+// the next router and keep what they hold.
 #pragma once
 
 #include "common/program/program.h"

@@ -1,5 +1,5 @@
 """Clients that stream answers all the time, as an application does that knows gRPC: what is refused
-as UNAVAILABLE before the first piece is asked again. Every answer is held to what the same request
+before the first piece, because a router goes or is not there, is asked again. Every answer is held to what the same request
 got when nothing happened."""
 
 import json
@@ -17,7 +17,7 @@ RETRIES = json.dumps({"methodConfig": [{
     "name": [{"service": "sextant.v1.Inference"}],
     "waitForReady": True,
     "retryPolicy": {"maxAttempts": 5, "initialBackoff": "1s", "maxBackoff": "10s",
-                    "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]},
+                    "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"]},
 }]})
 
 

@@ -9,11 +9,18 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <fstream>
+#include <future>
+#include <memory>
+#include <thread>
+#include <vector>
 
+#include "absl/time/clock.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/unix_socket.h"
+#include "proto/sextant/v1/admin.grpc.pb.h"
 #include "tests/support/temp_dir.h"
 
 namespace sextant {
@@ -72,6 +79,93 @@ TEST(RpcServerTest, FilesAreNeverRemoved) {
   std::ofstream(path) << "keep me";
   EXPECT_EQ(RemoveStaleUnixSocket("unix:" + path).code(), absl::StatusCode::kAlreadyExists);
   EXPECT_TRUE(std::ifstream(path).good());
+}
+
+// Answers when it is told to.
+class HeldAdmin final : public v1::Admin::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context, const v1::StatusRequest*,
+                                   v1::ClusterStatus*) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    held_.set_value(reactor);
+    return reactor;
+  }
+  // The call that is there, or comes.
+  grpc::ServerUnaryReactor* Held() { return held_.get_future().get(); }
+
+ private:
+  std::promise<grpc::ServerUnaryReactor*> held_;
+};
+
+class PromptAdmin final : public v1::Admin::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context, const v1::StatusRequest*,
+                                   v1::ClusterStatus*) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+};
+
+class RpcServerStopTest : public ::testing::Test {
+ protected:
+  RpcServerStopTest() {
+    auto server = RpcServer::Start({.listen = {"127.0.0.1:0"}, .services = {&held_}});
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    stub_ = v1::Admin::NewStub(OpenChannel(server_->targets()[0]));
+  }
+
+  std::future<grpc::Status> Ask() {
+    return std::async(std::launch::async, [this] {
+      grpc::ClientContext context;
+      context.set_wait_for_ready(true);
+      context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+      v1::ClusterStatus status;
+      return stub_->Status(&context, v1::StatusRequest(), &status);
+    });
+  }
+
+  // Takes the address over as soon as nobody listens there.
+  std::unique_ptr<RpcServer> Successor() {
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (absl::Now() < deadline) {
+      prompt_.push_back(std::make_unique<PromptAdmin>());  // one serves one server only
+      auto server =
+          RpcServer::Start({.listen = {server_->targets()[0]}, .services = {prompt_.back().get()}});
+      if (server.ok()) return *std::move(server);
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+    return nullptr;
+  }
+
+  HeldAdmin held_;
+  std::vector<std::unique_ptr<PromptAdmin>> prompt_;
+  std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<v1::Admin::Stub> stub_;
+};
+
+TEST_F(RpcServerStopTest, NewCallsOfAnOldConnectionGoToTheSuccessorAndRunningOnesEndHere) {
+  auto running = Ask();
+  grpc::ServerUnaryReactor* const call = held_.Held();
+  server_->StopListening();
+  const auto successor = Successor();
+  ASSERT_NE(successor, nullptr);
+  EXPECT_TRUE(Ask().get().ok());  // here nobody would answer
+  EXPECT_EQ(running.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  call->Finish(grpc::Status::OK);
+  EXPECT_TRUE(running.get().ok());
+  server_->Shutdown(absl::Seconds(20));
+}
+
+TEST_F(RpcServerStopTest, CallsThatOutlastTheGraceAreCancelled) {
+  auto running = Ask();
+  grpc::ServerUnaryReactor* const call = held_.Held();
+  server_->StopListening();
+  std::thread shutdown([this] { server_->Shutdown(absl::ZeroDuration()); });
+  EXPECT_FALSE(running.get().ok());
+  call->Finish(grpc::Status::OK);  // until then the server waits for it
+  shutdown.join();
 }
 
 TEST(RpcChannelTest, UnixSocketsAreForPeersOfTheSameHost) {
