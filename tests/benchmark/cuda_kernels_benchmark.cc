@@ -28,6 +28,7 @@
 #include "kernels/moe/group_rows_cuda.h"
 #include "kernels/norm/rms_norm_cuda.h"
 #include "kernels/sampling/sample_cuda.h"
+#include "kernels/sampling/sample_cuda_params.h"
 #include "tests/support/device/device_memory.h"
 #include "tests/support/device/values.h"
 
@@ -336,13 +337,7 @@ void Samples(Report& report) {
     const RandomMemory logits(rows * kVocab, 2.5);
     std::vector<SampleRowCuda> params(static_cast<std::size_t>(rows));
     for (std::size_t r = 0; r < params.size(); ++r) {
-      params[r] = {};
-      params[r].seed = r;
-      params[r].inverse_temperature = 1.0F;
-      params[r].lowest_shift = -1e30F;
-      params[r].top_p = 0.95F;
-      params[r].repetition_penalty = 1.0F;
-      params[r].logprobs = -1;
+      params[r] = DeviceSampleRow({.temperature = 1.0F, .top_p = 0.95F, .seed = r}, 7);
     }
     const DeviceArray<SampleRowCuda> table(params);
     const DeviceArray<float> adjusted(4, 0);  // nothing is adjusted

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <random>
 #include <vector>
 
+#include "kernels/sampling/sample_cuda_params.h"
 #include "kernels/sampling/sample_row.h"
 #include "tests/support/device/device_memory.h"
 #include "tests/support/device/values.h"
@@ -114,24 +114,14 @@ class Batch {
     std::vector<LogitBiasCuda> bias;
     for (const LogitBias& entry : params.logit_bias) bias.push_back({entry.id, entry.bias});
     biases.push_back(std::make_unique<DeviceArray<LogitBiasCuda>>(bias));
-    const bool greedy = params.temperature < kGreedyTemperature;
-    return {.seed = params.seed,
-            .position = row.position,
-            .prompt = upload(row.prompt),
-            .output = upload(row.output),
-            .bias = biases.back()->data(),
-            .prompt_count = static_cast<std::int32_t>(row.prompt.size()),
-            .output_count = static_cast<std::int32_t>(row.output.size()),
-            .bias_count = static_cast<std::int32_t>(bias.size()),
-            .top_k = params.top_k,
-            .inverse_temperature = greedy ? 0.0F : 1.0F / params.temperature,
-            .lowest_shift = params.min_p > 0.0F ? std::log(params.min_p) * params.temperature
-                                                : std::numeric_limits<float>::lowest(),
-            .top_p = params.top_p,
-            .repetition_penalty = params.repetition_penalty,
-            .presence_penalty = params.presence_penalty,
-            .frequency_penalty = params.frequency_penalty,
-            .logprobs = params.logprobs.value_or(-1)};
+    SampleRowCuda device = DeviceSampleRow(params, row.position);
+    device.prompt = upload(row.prompt);
+    device.output = upload(row.output);
+    device.bias = biases.back()->data();
+    device.prompt_count = static_cast<std::int32_t>(row.prompt.size());
+    device.output_count = static_cast<std::int32_t>(row.output.size());
+    device.bias_count = static_cast<std::int32_t>(bias.size());
+    return device;
   }
 
   std::int32_t vocab_size_;
