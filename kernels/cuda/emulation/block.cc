@@ -15,6 +15,9 @@ constexpr std::size_t kCopyBytes = 16;
 constexpr int kMostSharedBytes = 163 * 1024;
 constexpr int kMostThreads = 1024;
 
+// What unwinds a thread whose kernel has a fault; caught where the thread began.
+struct KernelFault {};
+
 std::string Place(const Where& where) {
   const std::string file = where.file;
   return absl::StrCat(file.substr(file.find_last_of('/') + 1), ":", where.line);
@@ -75,16 +78,24 @@ bool Block::RunBlock() {
 
 void Block::ThreadMain(int) {
   Block& block = Current();
-  (*block.kernel_)();
-  Thread& self = block.self();
-  if (!self.groups.empty() || !self.uncommitted.empty()) {
-    block.Fail("the thread ends while its asynchronous copies are under way", Where::Current());
+  try {
+    block.RunThread();
+  } catch (const KernelFault&) {
+    // The thread's frames are left as they should be; those of the others are abandoned, and hold
+    // nothing.
   }
-  self.waits = Waits::kEnded;
-  block.warp().runnable &= ~(1U << (block.thread_ % kWarpSize));
-  ++block.ended_;
-  if (block.ended_ == block.shape_.threads) block.fibers_.SwitchToCaller(block.thread_, true);
-  block.RunAnother(true);
+  block.fibers_.SwitchToCaller(block.thread_, true);
+}
+
+// Returns when all threads have ended, in the last one.
+void Block::RunThread() {
+  (*kernel_)();
+  if (!self().groups.empty() || !self().uncommitted.empty()) {
+    Fail("the thread ends while its asynchronous copies are under way", Where::Current());
+  }
+  self().waits = Waits::kEnded;
+  warp().runnable &= ~(1U << (thread_ % kWarpSize));
+  if (++ended_ < shape_.threads) RunAnother(true);
 }
 
 void Block::RunAnother(bool ends) {
@@ -258,23 +269,24 @@ void Block::Fail(const std::string& message, Where where) {
   failed_ = true;
   message_ = absl::StrCat("thread ", thread_, " of block (", block_x_, ", ", block_y_, ") at ",
                           Place(where), ": ", message);
-  fibers_.SwitchToCaller(thread_, false);
-  CHECK(false && "a fiber of a failed block ran on");
-  __builtin_unreachable();
+  throw KernelFault{};
 }
 
 void Block::FailOfDeadlock() {
   std::string waiting;
+  const Thread* first = nullptr;
   int listed = 0;
   for (std::size_t i = 0; i < threads_.size() && listed < 3; ++i) {
     const Thread& thread = threads_[i];
     if (thread.waits == Waits::kEnded) continue;
+    if (first == nullptr) first = &thread;
     absl::StrAppend(&waiting, listed++ == 0 ? "" : ", ", "thread ", i, " at ", thread.operation,
                     " in ", Place(thread.where));
   }
+  CHECK(first != nullptr);
   Fail(absl::StrCat(ended_, " of ", shape_.threads,
                     " threads have ended, and the others wait: ", waiting),
-       self().where);
+       first->where);
 }
 
 }  // namespace sextant::emulation

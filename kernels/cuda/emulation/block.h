@@ -96,7 +96,7 @@ class Block {
   struct Thread {
     Waits waits = Waits::kNot;
     const char* operation = "";
-    Where where = {};
+    Where where = {"", 0};
     std::vector<std::vector<Copy>> groups;  // committed, the oldest first
     std::vector<Copy> uncommitted;
   };
@@ -109,6 +109,7 @@ class Block {
   };
 
   static void ThreadMain(int thread);
+  void RunThread();
   bool RunBlock();
   [[nodiscard]] Thread& self() { return threads_[static_cast<std::size_t>(thread_)]; }
   [[nodiscard]] Warp& warp() { return warps_[static_cast<std::size_t>(thread_ / kWarpSize)]; }
