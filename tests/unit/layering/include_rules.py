@@ -33,7 +33,7 @@ MAY_INCLUDE = {
     ],
 }
 
-# Library -> the only folders that may include it.
+# Library, or folder of ours -> the only folders that may include it.
 ONLY_IN = {
     "CLI/": ["cli", "common/program", "attention_worker/program", "expert_worker/program",
              "router/program", "tests/benchmark/cluster_cost_benchmark.cc", "tests/chaos/chaos.cc"],
@@ -47,6 +47,7 @@ ONLY_IN = {
     "grpcpp/": ["common/exchange", "common/membership", "common/rpc", "router/service",
                 "attention_worker/service", "expert_worker/service", "cli", "tests"],
     "gtest/": ["tests"],
+    "kernels/cuda/emulation/": ["kernels/cuda/device.h", "kernels/cuda/emulation", "tests"],
     "nccl.h": ["common/exchange", "tests"],
     "nlohmann/": ["common", "router", "cli", "tests"],
     "pcre2.h": ["router", "tests"],
@@ -61,8 +62,7 @@ ISA_FORBIDDEN = re.compile(
     r"^(absl/|algorithm$|array$|functional$|map$|memory$|numeric$|ranges$|string$|utility$|vector$)"
 )
 
-# Device code stays in files that nvcc compiles, so that nothing else needs its headers. The emulator
-# stands behind device.h, for tests.
+# Device code stays in files that nvcc compiles, so that nothing else needs its headers.
 DEVICE_CODE = re.compile(r"(\.cuh|kernels/cuda/device.*\.h|kernels/cuda/emulation/.*)$")
 MAY_HOLD_DEVICE_CODE = re.compile(
     r"(\.cu|\.cuh)$|^kernels/cuda/|^tests/unit/kernels/cuda/|^tests/support/device/.*_emulated\.cc$")
@@ -91,8 +91,6 @@ def include_problem(path, quote, name):
         return f"a source of one instruction set must not include <{name}>"
     if DEVICE_CODE.search(name) and not MAY_HOLD_DEVICE_CODE.search(path):
         return f'only .cu and .cuh files may include the device code of "{name}"'
-    if path == "kernels/cuda/device.h" and name.startswith("kernels/cuda/emulation/"):
-        return None
     target = owner(name)
     if target is None:
         if quote == '"' and not name.startswith(("absl/", "proto/")) and not any(

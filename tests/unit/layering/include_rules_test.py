@@ -69,6 +69,10 @@ class IncludeRulesTest(unittest.TestCase):
             self.assert_forbidden("kernels/moe/a_cuda.h", f'#include "{name}"')
             self.assert_forbidden("attention_worker/model/a.cc", f'#include "{name}"')
         self.assert_allowed("attention_worker/model/a.cc", '#include "kernels/cuda/launch.h"')
+        emulator = '#include "kernels/cuda/emulation/block.h"'
+        self.assert_allowed("kernels/cuda/device.h", emulator)
+        self.assert_forbidden("kernels/cuda/reduce.cuh", emulator)
+        self.assert_forbidden("kernels/moe/a_cuda.cu", emulator)
         self.assert_forbidden("kernels/moe/a.cc", "#include <cuda_runtime.h>")
         self.assert_forbidden("kernels/cuda/launch.h", '#include "common/base/status.h"')
 
