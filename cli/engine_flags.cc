@@ -7,8 +7,6 @@
 #include "common/config/config.h"
 
 namespace sextant::cli {
-namespace {
-
 absl::Status LayOver(const std::optional<std::int64_t>& given, const char* flag,
                      const IntRange& range, std::int64_t& value) {
   if (!given.has_value()) return absl::OkStatus();
@@ -19,8 +17,6 @@ absl::Status LayOver(const std::optional<std::int64_t>& given, const char* flag,
   value = *given;
   return absl::OkStatus();
 }
-
-}  // namespace
 
 void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
   command.add_option("-m,--model", flags.model, "Folder of the checkpoint, as downloaded")

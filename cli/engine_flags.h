@@ -5,8 +5,10 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/config/engine_config.h"
+#include "common/config/json_fields.h"
 
 namespace CLI {
 class App;
@@ -27,5 +29,10 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags);
 // The file's settings with the given flags laid over them.
 // Errors: those of ReadConfig, and InvalidArgument naming a flag that is out of range.
 [[nodiscard]] absl::StatusOr<EngineConfig> MakeEngineConfig(const EngineFlags& flags);
+
+// `value` is what the flag says, if it was given. InvalidArgument, naming flag and range, if that
+// is out of the range.
+[[nodiscard]] absl::Status LayOver(const std::optional<std::int64_t>& given, const char* flag,
+                                   const IntRange& range, std::int64_t& value);
 
 }  // namespace sextant::cli

@@ -18,6 +18,7 @@
 #include "absl/time/clock.h"
 #include "attention_worker/program/attention_worker_program.h"
 #include "cli/commands.h"
+#include "cli/engine_flags.h"
 #include "cli/supervisor/child_processes.h"
 #include "cli/supervisor/child_threads.h"
 #include "cli/supervisor/cluster_plan.h"
@@ -59,17 +60,6 @@ absl::StatusOr<std::string> DefaultModel() {
     if (fs::exists(model / "config.json", error)) return model.lexically_normal().string();
   }
   return absl::NotFoundError("there is no bundled model at models/demo; give --model DIR");
-}
-
-absl::Status LayOver(const std::optional<std::int64_t>& given, const char* flag,
-                     const IntRange& range, std::int64_t& value) {
-  if (!given.has_value()) return absl::OkStatus();
-  if (*given < range.min || *given > range.max) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(flag, " ", *given, ": give a number from ", range.min, " to ", range.max));
-  }
-  value = *given;
-  return absl::OkStatus();
 }
 
 absl::StatusOr<Config> MakeConfig(const Options& options) {
