@@ -7,6 +7,7 @@
 #include "common/config/config.h"
 
 namespace sextant::cli {
+
 absl::Status LayOver(const std::optional<std::int64_t>& given, const char* flag,
                      const IntRange& range, std::int64_t& value) {
   if (!given.has_value()) return absl::OkStatus();

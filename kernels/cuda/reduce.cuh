@@ -1,6 +1,8 @@
 // Sums and maxima over a warp or a block, in an order that the number of threads alone fixes.
 #pragma once
 
+#include <cmath>
+
 #include "kernels/cuda/device.h"
 
 namespace sextant {
@@ -19,6 +21,16 @@ __device__ __forceinline__ T WarpMax(T value) {
     value = other > value ? other : value;
   }
   return value;
+}
+
+// Over the four lanes that share a row of what MmaBf16 leaves.
+__device__ __forceinline__ float QuadMax(float value) {
+  value = fmaxf(value, ShuffleXor(value, 1));
+  return fmaxf(value, ShuffleXor(value, 2));
+}
+__device__ __forceinline__ float QuadSum(float value) {
+  value += ShuffleXor(value, 1);
+  return value + ShuffleXor(value, 2);
 }
 
 // Bytes of shared memory that a reduction over a block needs.

@@ -170,4 +170,13 @@ __device__ __forceinline__ void PlaceTile(SharedSpan<Bf16> memory, int stride, V
   }
 }
 
+// The sums themselves, weight row by weight row.
+template <typename Shape>
+__device__ __forceinline__ void PlaceSums(SharedSpan<Bf16> memory, int stride,
+                                          const TileSums<Shape>& sums) {
+  PlaceTile<Shape>(
+      memory, stride, [&](int half, int token_tile, int i) { return sums[half][token_tile][i]; },
+      [](int row) { return row; });
+}
+
 }  // namespace sextant

@@ -114,9 +114,7 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksAtOnce)
   MultiplyTile<Shape>(memory, args.width, weights, tokens, sums);
 
   constexpr int kStride = kTileWeightRows + kBf16PerWords;
-  PlaceTile<Shape>(
-      memory, kStride, [&](int half, int token_tile, int i) { return sums[half][token_tile][i]; },
-      [](int row) { return row; });
+  PlaceSums<Shape>(memory, kStride, sums);
   BlockBarrier();
   StoreTile<Shape>(memory, kStride, tile, first_output, kTileWeightRows, args.hidden, args.y);
 }

@@ -36,9 +36,7 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksAtOnce)
 
   constexpr int kStride = Shape::kRows + kBf16PerWords;
   constexpr int kChunks = Shape::kRows / kBf16PerWords;
-  PlaceTile<Shape>(
-      memory, kStride, [&](int half, int token_tile, int i) { return sums[half][token_tile][i]; },
-      [](int row) { return row; });
+  PlaceSums<Shape>(memory, kStride, sums);
   BlockBarrier();
   for (int i = ThreadIndex(); i < Shape::kTokens * kChunks; i += Shape::kThreads) {
     const int key = first_key + i / kChunks;

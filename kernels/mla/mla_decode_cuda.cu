@@ -2,6 +2,7 @@
 
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/reduce.cuh"
 #include "kernels/mla/latent_rows.cuh"
 #include "kernels/mla/merge_splits.cuh"
 #include "kernels/mla/mla_decode_cuda.h"
@@ -119,16 +120,6 @@ struct Running {
   float largest[2] = {-INFINITY, -INFINITY};
   float sum[2] = {0.0F, 0.0F};
 };
-
-// Over the lanes that share a head, then over the warps in order.
-__device__ __forceinline__ float QuadMax(float value) {
-  value = fmaxf(value, ShuffleXor(value, 1));
-  return fmaxf(value, ShuffleXor(value, 2));
-}
-__device__ __forceinline__ float QuadSum(float value) {
-  value += ShuffleXor(value, 1);
-  return value + ShuffleXor(value, 2);
-}
 
 // Turns the tile's scores into weights in shared memory, and the state to what it is after them.
 // `rescale`: what earlier sums of each head are to be multiplied by.

@@ -11,20 +11,18 @@
 // Order:     keys are taken in splits of 512 positions counted from position 0, within a split in
 //            tiles of 32, and splits are merged in order: a row's bits depend on its own q and keys
 //            alone, not on the grid.
-// Numerics:  products of bf16 values; sums and the softmax are f32. The weights exp(score - largest
-// so
-//            far) are rounded to bf16 as operands of products with the latents; their sum is of the
-//            unrounded ones. u is not rounded: it is left in two halves of bf16, whose sum has 16
-//            bits of it.
-// Memory:    a latent is read once for every 16 heads. Partial results: 4 (N 512 + 2 N) bytes a
-// split,
-//            which is 5.6% of the latents that it reads at 16 heads, written and read.
+// Numerics:  products of bf16 values; sums and the softmax are f32. The weights, e to the score
+// less
+//            the largest so far, are rounded to bf16 as operands of products with the latents;
+//            their sum is of the unrounded ones. u is not rounded: it is left in two halves of
+//            bf16, whose sum has 16 bits of it.
+// Memory:    a latent is read once for every 16 heads. Partial results: 4 (N 512 + 2 N) bytes for
+//            each split, which is 5.6% of the latents that it reads at 16 heads, written and read.
 // Stream:    asynchronous. Lengths and tables are read on the device. PlanDecodeCuda, once a step,
 //            lists the splits; the grid is as large as the GPU wants it (`blocks`) and walks the
 //            list, so that a captured graph serves every length.
 // Errors:    kInvalidArgument for shapes or pointers that do not fit; nothing is launched. Blocks
-// must
-//            exist, and the splits fit `max_splits`: nobody can check that here.
+//            must exist, and the splits fit `max_splits`: nobody can check that here.
 #pragma once
 
 #include <cstdint>

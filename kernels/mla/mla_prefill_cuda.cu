@@ -2,6 +2,7 @@
 
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/reduce.cuh"
 #include "kernels/mla/latent_rows.cuh"
 #include "kernels/mla/mla_prefill_cuda.h"
 #include "kernels/mla/prefill_steps.cuh"
@@ -106,16 +107,6 @@ __device__ void ScoreKeys(SharedSpan<Bf16> memory, int stage, const std::uint32_
       MmaBf16(scores[2 * pair + 1], q[step], key[2], key[3]);
     }
   }
-}
-
-// Over the four lanes that share a row.
-__device__ __forceinline__ float QuadMax(float value) {
-  value = fmaxf(value, ShuffleXor(value, 1));
-  return fmaxf(value, ShuffleXor(value, 2));
-}
-__device__ __forceinline__ float QuadSum(float value) {
-  value += ShuffleXor(value, 1);
-  return value + ShuffleXor(value, 2);
 }
 
 // Scores become weights; a key later than `position`, that of the thread's first row, has none.
