@@ -12,10 +12,9 @@
 //            tiles of 32, and splits are merged in order: a row's bits depend on its own q and keys
 //            alone, not on the grid.
 // Numerics:  products of bf16 values; sums and the softmax are f32. The weights, e to the score
-// less
-//            the largest so far, are rounded to bf16 as operands of products with the latents;
-//            their sum is of the unrounded ones. u is not rounded: it is left in two halves of
-//            bf16, whose sum has 16 bits of it.
+//            less the largest so far, are rounded to bf16 as operands of products with the
+//            latents; their sum is of the unrounded ones. u is not rounded: it is left in two
+//            halves of bf16, whose sum has 16 bits of it.
 // Memory:    a latent is read once for every 16 heads. Partial results: 4 (N 512 + 2 N) bytes for
 //            each split, which is 5.6% of the latents that it reads at 16 heads, written and read.
 // Stream:    asynchronous. Lengths and tables are read on the device. PlanDecodeCuda, once a step,

@@ -8,16 +8,15 @@
 //            keys 0 .. p, which must all be in the cache. N heads; widths are those of the V2
 //            family: nope 128, rope 64, v 128, rank 512.
 // Order:     keys are taken in tiles of 64 positions counted from position 0, so a row's bits
-// depend
-//            on its own q and keys alone: not on the chunk it comes in, nor on its place there, nor
-//            on how many keys are expanded at a time.
+//            depend on its own q and keys alone: not on the chunk it comes in, nor on its place
+//            there, nor on how many keys are expanded at a time.
 // Numerics:  K and V are rounded to bf16, and so are the weights exp(score - largest so far), as
 //            operands; scores, their sums and the softmax are f32 and not rounded, and the output
 //            is. Those are fewer roundings than the published code makes (it rounds q K^T, its
 //            scaling and the softmax's result), each of the same relative size.
 // Memory:    `expanded` for `span_keys` positions, 512 N bytes each; where the context is longer,
-// spans
-//            follow one another and `state` carries 520 N bytes from span to span for each row.
+//            spans follow one another and `state` carries 520 N bytes from span to span for each
+//            row.
 // Stream:    asynchronous; a launch or two for each span.
 // Errors:    kInvalidArgument for shapes or pointers that do not fit; nothing is launched.
 #pragma once

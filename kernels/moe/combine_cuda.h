@@ -3,10 +3,9 @@
 //
 // Shapes:    T tokens, K chosen experts, H hidden, a multiple of 8; rows packed and aligned to 16
 //            bytes.
-// Order, numerics: kernels/moe/combine.h under kBf16, with the CPU's bits: slots 0 .. K - 1 by
-// fused
-//            multiply-adds from 0, rounded; the shared experts added, rounded; the residual added,
-//            rounded.
+// Numerics:  kernels/moe/combine.h under kBf16, in the same order and with the CPU's bits: slots
+//            0 .. K - 1 by fused multiply-adds from 0, rounded; the shared experts added, rounded;
+//            the residual added, rounded.
 // Memory:    reads K + 2 rows of H and writes one, each once.
 // Stream:    asynchronous.
 // Errors:    kInvalidArgument for shapes or pointers that do not fit; nothing is launched. Places

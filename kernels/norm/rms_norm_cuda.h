@@ -5,8 +5,7 @@
 // Shapes:    T rows of H bf16 values, 8 to 8192 and a multiple of 8; strides in elements, multiples
 //            of 8; all pointers aligned to 16 bytes.
 // Order:     thread i of a row sums the squares of values 8i .. 8i + 7, then those of the next
-// share
-//            that is its own; lanes, then warps are added: a function of H alone.
+//            share that is its own; lanes, then warps are added: a function of H alone.
 // Numerics:  those of kernels/norm/rms_norm.h under kBf16: the sum h is rounded, the normalised
 //            value is rounded, multiplied by the weight, and rounded again; the rest is f32.
 // Memory:    reads and writes every value once: 4 H bytes a row, 8 H with `delta`.
