@@ -140,8 +140,8 @@ class OverloadTest : public ::testing::Test {
 
 TEST_F(OverloadTest, TenThousandAtOnceAreServedOrToldWhenToComeBackInFlatMemory) {
   ASSERT_NO_FATAL_FAILURE(Start("router:\n  queue: 256\n"));
-  // The first crowds show how much memory one takes; it is kept for the next. How many of a crowd are
-  // there at the same moment varies, and with it what it takes.
+  // The first crowds show how much memory one takes; it is kept for the next. How many of a crowd
+  // are there at the same moment varies, and with it what it takes.
   for (int crowd = 0; crowd < 4; ++crowd) AskAtOnce(up_->target(), kAtOnce, 4);
   const std::int64_t before = ResidentBytes(router_);
   for (int round = 0; round < Rounds(); ++round) {
