@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kProductThreads)
 
 }  // namespace
 
-LaunchStatus ReadCeilingCuda(DeviceStream stream, const ReadCeilingCudaArgs& args) {
+DeviceStatus ReadCeilingCuda(DeviceStream stream, const ReadCeilingCudaArgs& args) {
   if (args.bytes < 0 || args.bytes % static_cast<std::int64_t>(sizeof(Words4)) != 0 ||
       args.blocks < 1 || !IsAligned(args.from)) {
     return RefuseLaunch("ReadCeiling: bytes must be a multiple of 16, aligned to 16");
@@ -69,7 +69,7 @@ LaunchStatus ReadCeilingCuda(DeviceStream stream, const ReadCeilingCudaArgs& arg
                 ReadCeilingKernel, args);
 }
 
-LaunchStatus ProductCeilingCuda(DeviceStream stream, const ProductCeilingCudaArgs& args) {
+DeviceStatus ProductCeilingCuda(DeviceStream stream, const ProductCeilingCudaArgs& args) {
   if (args.rounds < 0 || args.blocks < 1) {
     return RefuseLaunch("ProductCeiling: needs blocks and no negative rounds");
   }

@@ -19,7 +19,7 @@ struct ReadCeilingCudaArgs {
   std::int32_t blocks = 1;
   std::uint32_t* words = nullptr;  // [blocks] out
 };
-LaunchStatus ReadCeilingCuda(DeviceStream stream, const ReadCeilingCudaArgs& args);
+DeviceStatus ReadCeilingCuda(DeviceStream stream, const ReadCeilingCudaArgs& args);
 
 // Runs mma.m16n8k16 on registers: kProductsOfARound a round and warp, kProductOperations each.
 inline constexpr std::int64_t kCeilingWarps = 8;  // of a block
@@ -30,6 +30,6 @@ struct ProductCeilingCudaArgs {
   std::int32_t blocks = 1;
   float* sums = nullptr;  // [blocks] out: 16 * rounds * kProductsOfARound
 };
-LaunchStatus ProductCeilingCuda(DeviceStream stream, const ProductCeilingCudaArgs& args);
+DeviceStatus ProductCeilingCuda(DeviceStream stream, const ProductCeilingCudaArgs& args);
 
 }  // namespace sextant

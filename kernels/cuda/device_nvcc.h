@@ -184,18 +184,18 @@ __device__ __forceinline__ void AtomicOr(std::uint32_t* to, std::uint32_t value)
   atomicOr(to, value);
 }
 
-inline LaunchStatus StatusOf(cudaError_t error) {
+inline DeviceStatus StatusOf(cudaError_t error) {
   if (error == cudaSuccess) return {};
-  return {LaunchError::kDevice, cudaGetErrorString(error)};
+  return {DeviceError::kDevice, cudaGetErrorString(error)};
 }
 
 inline constexpr int kSharedBytesWithoutAsking = 48 * 1024;
 
 template <typename... Parameters, typename... Arguments>
-LaunchStatus Launch(DeviceStream stream, const LaunchShape& shape, void (*kernel)(Parameters...),
+DeviceStatus Launch(DeviceStream stream, const LaunchShape& shape, void (*kernel)(Parameters...),
                     Arguments&&... arguments) {
   if (shape.shared_bytes > kSharedBytesWithoutAsking) {
-    RETURN_IF_LAUNCH_FAILED(StatusOf(cudaFuncSetAttribute(
+    RETURN_IF_DEVICE_FAILED(StatusOf(cudaFuncSetAttribute(
         kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shape.shared_bytes)));
   }
   const dim3 grid(static_cast<unsigned>(shape.blocks_x), static_cast<unsigned>(shape.blocks_y));

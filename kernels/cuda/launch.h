@@ -1,35 +1,14 @@
 // What the host needs to start a CUDA kernel: the stream, the shape of the launch, and how it went.
-//
-// Plain C++ that names no CUDA type, so that whatever includes an operation's contract compiles
-// without the toolkit.
 #pragma once
 
 #include <cstdint>
 
+#include "common/device/device_stream.h"
+
 namespace sextant {
 
-// Where kernels of one thread are put in order: a cudaStream_t. Null is the default stream.
-struct DeviceStream {
-  void* handle = nullptr;
-};
-
-enum class LaunchError : std::uint8_t {
-  kNone,
-  kInvalidArgument,  // the operation refused its arguments; nothing was launched
-  kDevice,           // CUDA refused the launch, or an earlier kernel had failed
-  kEmulation,        // the emulator found a fault of the kernel (kernels/cuda/emulation)
-};
-
-// Whether a launch was accepted. A kernel's own faults show at a later call, as always in CUDA.
-struct [[nodiscard]] LaunchStatus {
-  LaunchError error = LaunchError::kNone;
-  const char* message = "";  // static, or valid until the calling thread's next launch
-
-  [[nodiscard]] bool ok() const { return error == LaunchError::kNone; }
-};
-
-[[nodiscard]] inline LaunchStatus RefuseLaunch(const char* message) {
-  return {LaunchError::kInvalidArgument, message};
+[[nodiscard]] inline DeviceStatus RefuseLaunch(const char* message) {
+  return {DeviceError::kInvalidArgument, message};
 }
 
 struct LaunchShape {
@@ -44,11 +23,3 @@ struct LaunchShape {
 }
 
 }  // namespace sextant
-
-// Returns a launch's status from the enclosing function unless it is OK.
-#define RETURN_IF_LAUNCH_FAILED(expression)                                                  \
-  do {                                                                                       \
-    if (const ::sextant::LaunchStatus sextant_launch = (expression); !sextant_launch.ok()) { \
-      return sextant_launch;                                                                 \
-    }                                                                                        \
-  } while (false)

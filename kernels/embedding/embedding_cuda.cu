@@ -20,7 +20,7 @@ __global__ void __launch_bounds__(kThreads) EmbeddingKernel(EmbeddingCudaArgs ar
 
 }  // namespace
 
-LaunchStatus EmbeddingCuda(DeviceStream stream, const EmbeddingCudaArgs& args) {
+DeviceStatus EmbeddingCuda(DeviceStream stream, const EmbeddingCudaArgs& args) {
   if (args.hidden < kBf16PerWords || args.hidden % kBf16PerWords != 0 || args.id_stride < 1) {
     return RefuseLaunch("Embedding: rows must have a multiple of 8 values, ids a stride");
   }

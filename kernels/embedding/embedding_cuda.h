@@ -26,6 +26,6 @@ struct EmbeddingCudaArgs {
   const std::int32_t* live_rows = nullptr;  // on the device: rows from this on are left alone
   std::int64_t hidden = 0;                  // H
 };
-LaunchStatus EmbeddingCuda(DeviceStream stream, const EmbeddingCudaArgs& args);
+DeviceStatus EmbeddingCuda(DeviceStream stream, const EmbeddingCudaArgs& args);
 
 }  // namespace sextant

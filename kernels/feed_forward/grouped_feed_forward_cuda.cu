@@ -120,7 +120,7 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksAtOnce)
 }
 
 template <typename Shape>
-LaunchStatus Run(DeviceStream stream, const GroupedFeedForwardCudaArgs& args) {
+DeviceStatus Run(DeviceStream stream, const GroupedFeedForwardCudaArgs& args) {
   static_assert(Shape::kTokens * (kTileWeightRows + kBf16PerWords) <= Shape::kSharedElements);
   const std::int64_t partial =
       args.places < args.num_experts ? args.places : std::int64_t{args.num_experts};
@@ -128,7 +128,7 @@ LaunchStatus Run(DeviceStream stream, const GroupedFeedForwardCudaArgs& args) {
                     .blocks_y = partial + args.places / Shape::kTokens,
                     .threads = Shape::kThreads,
                     .shared_bytes = Shape::kSharedBytes};
-  RETURN_IF_LAUNCH_FAILED(Launch(stream, shape, GateUpKernel<Shape>, args));
+  RETURN_IF_DEVICE_FAILED(Launch(stream, shape, GateUpKernel<Shape>, args));
   shape.blocks_x = DivideUp(args.hidden, kTileWeightRows);
   return Launch(stream, shape, DownKernel<Shape>, args);
 }
@@ -141,7 +141,7 @@ int FeedForwardTokens(std::int64_t places, std::int32_t num_experts) {
   return ManyTokens::kTokens;
 }
 
-LaunchStatus GroupedFeedForwardCuda(DeviceStream stream, const GroupedFeedForwardCudaArgs& args) {
+DeviceStatus GroupedFeedForwardCuda(DeviceStream stream, const GroupedFeedForwardCudaArgs& args) {
   if (args.num_experts < 1 || args.num_experts > kMostExperts || args.hidden < kBf16PerWords ||
       args.hidden % kBf16PerWords != 0 || args.width < kBf16PerWords ||
       args.width % kBf16PerWords != 0 || args.places < 0) {

@@ -40,7 +40,7 @@ struct GroupedFeedForwardCudaArgs {
   Bf16* gated = nullptr;                       // [S, F] workspace
   Bf16* y = nullptr;                           // [S, H] out
 };
-LaunchStatus GroupedFeedForwardCuda(DeviceStream stream, const GroupedFeedForwardCudaArgs& args);
+DeviceStatus GroupedFeedForwardCuda(DeviceStream stream, const GroupedFeedForwardCudaArgs& args);
 
 // How many rows of one expert a block takes: 16, 64 or 128. A matter of speed alone.
 [[nodiscard]] int FeedForwardTokens(std::int64_t places, std::int32_t num_experts);

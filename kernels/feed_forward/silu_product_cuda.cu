@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(kThreads) SiluProductKernel(SiluProductCudaArg
 
 }  // namespace
 
-LaunchStatus SiluProductCuda(DeviceStream stream, const SiluProductCudaArgs& args) {
+DeviceStatus SiluProductCuda(DeviceStream stream, const SiluProductCudaArgs& args) {
   if (args.width < kBf16PerWords || args.width % kBf16PerWords != 0) {
     return RefuseLaunch("SiluProduct: the width must be a multiple of 8");
   }

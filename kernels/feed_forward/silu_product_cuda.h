@@ -25,6 +25,6 @@ struct SiluProductCudaArgs {
   std::int64_t width = 0;                   // F
   const std::int32_t* live_rows = nullptr;  // on the device: rows from this on are left alone
 };
-LaunchStatus SiluProductCuda(DeviceStream stream, const SiluProductCudaArgs& args);
+DeviceStatus SiluProductCuda(DeviceStream stream, const SiluProductCudaArgs& args);
 
 }  // namespace sextant

@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksAtOnce)
 
 }  // namespace
 
-LaunchStatus ExpandLatents(DeviceStream stream, const MlaPrefillCudaArgs& args, PrefillSpan span) {
+DeviceStatus ExpandLatents(DeviceStream stream, const MlaPrefillCudaArgs& args, PrefillSpan span) {
   const std::int64_t outputs = std::int64_t{args.num_heads} * (kPrefillNope + kPrefillV);
   return Launch(stream,
                 {.blocks_x = DivideUp(outputs, Shape::kRows),

@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(Shape::kThreads) HeadProductKernel(HeadProduct
 }
 
 template <typename Shape>
-LaunchStatus Run(DeviceStream stream, const HeadProductCudaArgs& args) {
+DeviceStatus Run(DeviceStream stream, const HeadProductCudaArgs& args) {
   return Launch(stream,
                 {.blocks_x = DivideUp(args.outputs, Shape::kRows),
                  .blocks_y = DivideUp(args.rows, Shape::kTokens) * args.num_heads,
@@ -75,7 +75,7 @@ LaunchStatus Run(DeviceStream stream, const HeadProductCudaArgs& args) {
 
 }  // namespace
 
-LaunchStatus HeadProductCuda(DeviceStream stream, const HeadProductCudaArgs& args) {
+DeviceStatus HeadProductCuda(DeviceStream stream, const HeadProductCudaArgs& args) {
   const auto is_width = [](std::int64_t width) {
     return width >= kBf16PerWords && width % kBf16PerWords == 0;
   };

@@ -38,6 +38,6 @@ struct HeadProductCudaArgs {
   std::int32_t outputs = 0;
   std::int32_t depth = 0;
 };
-LaunchStatus HeadProductCuda(DeviceStream stream, const HeadProductCudaArgs& args);
+DeviceStatus HeadProductCuda(DeviceStream stream, const HeadProductCudaArgs& args);
 
 }  // namespace sextant

@@ -6,6 +6,6 @@
 namespace sextant {
 
 // u of every row and head from the partial results of its splits, in their order.
-LaunchStatus MergeSplits(DeviceStream stream, const MlaDecodeCudaArgs& args);
+DeviceStatus MergeSplits(DeviceStream stream, const MlaDecodeCudaArgs& args);
 
 }  // namespace sextant

@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(kThreads) MergeSplitsKernel(MlaDecodeCudaArgs 
 
 }  // namespace
 
-LaunchStatus MergeSplits(DeviceStream stream, const MlaDecodeCudaArgs& args) {
+DeviceStatus MergeSplits(DeviceStream stream, const MlaDecodeCudaArgs& args) {
   return Launch(stream, {.blocks_x = args.rows, .blocks_y = args.num_heads, .threads = kThreads},
                 MergeSplitsKernel, args);
 }

@@ -257,7 +257,7 @@ __global__ void __launch_bounds__(kThreads) MlaDecodeKernel(MlaDecodeCudaArgs ar
 
 }  // namespace
 
-LaunchStatus MlaDecodeCuda(DeviceStream stream, const MlaDecodeCudaArgs& args) {
+DeviceStatus MlaDecodeCuda(DeviceStream stream, const MlaDecodeCudaArgs& args) {
   if (args.num_heads < 1 || args.block_tokens < 1 || args.blocks < 1 || args.nope < 0 ||
       args.nope % kBf16PerWords != 0 || args.rows < 0) {
     return RefuseLaunch(
@@ -269,7 +269,7 @@ LaunchStatus MlaDecodeCuda(DeviceStream stream, const MlaDecodeCudaArgs& args) {
     return RefuseLaunch("MlaDecode: rows must be aligned to 16 bytes, and not overlap");
   }
   if (args.rows == 0) return {};
-  RETURN_IF_LAUNCH_FAILED(
+  RETURN_IF_DEVICE_FAILED(
       Launch(stream, {.blocks_x = args.blocks, .threads = kThreads, .shared_bytes = kSharedBytes},
              MlaDecodeKernel, args));
   return MergeSplits(stream, args);

@@ -48,7 +48,7 @@ struct PlanDecodeCudaArgs {
   const std::int32_t* live_rows = nullptr;  // on the device: later rows have no splits
   DecodePlan plan;                          // out; splits beyond max_splits are not listed
 };
-LaunchStatus PlanDecodeCuda(DeviceStream stream, const PlanDecodeCudaArgs& args);
+DeviceStatus PlanDecodeCuda(DeviceStream stream, const PlanDecodeCudaArgs& args);
 
 struct MlaDecodeCudaArgs {
   const Bf16* latent_q = nullptr;  // [B, N, 512]: q~
@@ -70,6 +70,6 @@ struct MlaDecodeCudaArgs {
   float* partial_state = nullptr;           // [max_splits, N, 2] workspace
   Bf16* u = nullptr;                        // [B, N, 2 * 512] out: the halves of u
 };
-LaunchStatus MlaDecodeCuda(DeviceStream stream, const MlaDecodeCudaArgs& args);
+DeviceStatus MlaDecodeCuda(DeviceStream stream, const MlaDecodeCudaArgs& args);
 
 }  // namespace sextant

@@ -279,7 +279,7 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-LaunchStatus AttendToSpan(DeviceStream stream, const MlaPrefillCudaArgs& args, PrefillSpan span) {
+DeviceStatus AttendToSpan(DeviceStream stream, const MlaPrefillCudaArgs& args, PrefillSpan span) {
   return Launch(stream,
                 {.blocks_x = DivideUp(args.rows, kTileRows),
                  .blocks_y = args.num_heads,
@@ -288,7 +288,7 @@ LaunchStatus AttendToSpan(DeviceStream stream, const MlaPrefillCudaArgs& args, P
                 MlaPrefillKernel, args, span);
 }
 
-LaunchStatus MlaPrefillCuda(DeviceStream stream, const MlaPrefillCudaArgs& args) {
+DeviceStatus MlaPrefillCuda(DeviceStream stream, const MlaPrefillCudaArgs& args) {
   if (args.num_heads < 1 || args.block_tokens < 1 || args.start < 0 || args.rows < 0 ||
       args.span_keys < kTileKeys || args.span_keys % kTileKeys != 0) {
     return RefuseLaunch(
@@ -306,8 +306,8 @@ LaunchStatus MlaPrefillCuda(DeviceStream stream, const MlaPrefillCudaArgs& args)
   if (args.rows == 0) return {};
   for (int begin = 0; begin < end; begin += args.span_keys) {
     const PrefillSpan span{begin, end - begin < args.span_keys ? end : begin + args.span_keys};
-    RETURN_IF_LAUNCH_FAILED(ExpandLatents(stream, args, span));
-    RETURN_IF_LAUNCH_FAILED(AttendToSpan(stream, args, span));
+    RETURN_IF_DEVICE_FAILED(ExpandLatents(stream, args, span));
+    RETURN_IF_DEVICE_FAILED(AttendToSpan(stream, args, span));
   }
   return {};
 }

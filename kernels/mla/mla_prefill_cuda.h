@@ -50,6 +50,6 @@ struct MlaPrefillCudaArgs {
   Bf16* expanded = nullptr;    // [span_keys, N * 256] workspace
   float* state = nullptr;  // [T, N, kPrefillStateFloats] workspace; null where one span is enough
 };
-LaunchStatus MlaPrefillCuda(DeviceStream stream, const MlaPrefillCudaArgs& args);
+DeviceStatus MlaPrefillCuda(DeviceStream stream, const MlaPrefillCudaArgs& args);
 
 }  // namespace sextant

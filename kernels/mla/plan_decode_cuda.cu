@@ -31,7 +31,7 @@ __global__ void __launch_bounds__(kThreads) PlanDecodeKernel(PlanDecodeCudaArgs 
 
 }  // namespace
 
-LaunchStatus PlanDecodeCuda(DeviceStream stream, const PlanDecodeCudaArgs& args) {
+DeviceStatus PlanDecodeCuda(DeviceStream stream, const PlanDecodeCudaArgs& args) {
   if (args.rows < 0 || args.plan.offsets == nullptr || args.plan.rows == nullptr) {
     return RefuseLaunch("PlanDecode: there is no room for the plan");
   }

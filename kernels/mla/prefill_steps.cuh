@@ -12,8 +12,8 @@ struct PrefillSpan {
 };
 
 // Keys and values of the span, into args.expanded.
-LaunchStatus ExpandLatents(DeviceStream stream, const MlaPrefillCudaArgs& args, PrefillSpan span);
+DeviceStatus ExpandLatents(DeviceStream stream, const MlaPrefillCudaArgs& args, PrefillSpan span);
 // Every row over the span's keys; the outputs of rows that see no later ones.
-LaunchStatus AttendToSpan(DeviceStream stream, const MlaPrefillCudaArgs& args, PrefillSpan span);
+DeviceStatus AttendToSpan(DeviceStream stream, const MlaPrefillCudaArgs& args, PrefillSpan span);
 
 }  // namespace sextant

@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(kThreads) WriteLatentsKernel(WriteLatentsCudaA
 
 }  // namespace
 
-LaunchStatus WriteLatentsCuda(DeviceStream stream, const WriteLatentsCudaArgs& args) {
+DeviceStatus WriteLatentsCuda(DeviceStream stream, const WriteLatentsCudaArgs& args) {
   const auto is_width = [](std::int64_t width, std::int64_t most) {
     return width >= kBf16PerWords && width <= most && width % kBf16PerWords == 0;
   };

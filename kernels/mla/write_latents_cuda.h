@@ -42,6 +42,6 @@ struct WriteLatentsCudaArgs {
   std::int64_t rank = 0;  // R
   float eps = 1e-6F;
 };
-LaunchStatus WriteLatentsCuda(DeviceStream stream, const WriteLatentsCudaArgs& args);
+DeviceStatus WriteLatentsCuda(DeviceStream stream, const WriteLatentsCudaArgs& args);
 
 }  // namespace sextant

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(kThreads) CombineKernel(CombineCudaArgs args) 
 
 }  // namespace
 
-LaunchStatus CombineCuda(DeviceStream stream, const CombineCudaArgs& args) {
+DeviceStatus CombineCuda(DeviceStream stream, const CombineCudaArgs& args) {
   if (args.hidden < kBf16PerWords || args.hidden % kBf16PerWords != 0 || args.chosen < 1) {
     return RefuseLaunch("Combine: rows must have a multiple of 8 values, and an expert each");
   }

@@ -30,6 +30,6 @@ struct CombineCudaArgs {
   std::int32_t chosen = 0;                  // K
   std::int64_t hidden = 0;                  // H
 };
-LaunchStatus CombineCuda(DeviceStream stream, const CombineCudaArgs& args);
+DeviceStatus CombineCuda(DeviceStream stream, const CombineCudaArgs& args);
 
 }  // namespace sextant

@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kThreads) GroupRowsKernel(GroupRowsCudaArgs ar
 
 }  // namespace
 
-LaunchStatus GroupRowsCuda(DeviceStream stream, const GroupRowsCudaArgs& args) {
+DeviceStatus GroupRowsCuda(DeviceStream stream, const GroupRowsCudaArgs& args) {
   if (args.experts < 1 || args.chosen < 1 || args.rows < 0 ||
       args.rows > (std::numeric_limits<std::int32_t>::max() - kSlotsPerRound) / args.chosen) {
     return RefuseLaunch("GroupRows: needs experts, chosen ones, and fewer than 2^31 slots");

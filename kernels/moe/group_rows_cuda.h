@@ -25,6 +25,6 @@ struct GroupRowsCudaArgs {
   std::int32_t* source_rows = nullptr;       // [T * K] out: the token of each place
   std::int32_t* places = nullptr;            // [T * K] out: the place of each slot, or -1
 };
-LaunchStatus GroupRowsCuda(DeviceStream stream, const GroupRowsCudaArgs& args);
+DeviceStatus GroupRowsCuda(DeviceStream stream, const GroupRowsCudaArgs& args);
 
 }  // namespace sextant

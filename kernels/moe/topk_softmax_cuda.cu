@@ -114,7 +114,7 @@ __global__ void __launch_bounds__(kTokensPerBlock* kWarpSize)
 
 }  // namespace
 
-LaunchStatus TopkSoftmaxCuda(DeviceStream stream, const TopkSoftmaxCudaArgs& args) {
+DeviceStatus TopkSoftmaxCuda(DeviceStream stream, const TopkSoftmaxCudaArgs& args) {
   if (args.experts < 1 || args.experts > kMostExperts || args.chosen < 1 ||
       args.chosen > args.experts || args.chosen > kMostChosen) {
     return RefuseLaunch("TopkSoftmax: needs 1 to 256 experts, of which 1 to 32 are chosen");

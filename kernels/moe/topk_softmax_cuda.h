@@ -29,6 +29,6 @@ struct TopkSoftmaxCudaArgs {
   float* weights = nullptr;                 // [T, K] out
   std::int32_t* expert_ids = nullptr;       // [T, K] out
 };
-LaunchStatus TopkSoftmaxCuda(DeviceStream stream, const TopkSoftmaxCudaArgs& args);
+DeviceStatus TopkSoftmaxCuda(DeviceStream stream, const TopkSoftmaxCudaArgs& args);
 
 }  // namespace sextant

@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(kMostThreads) RmsNormKernel(RmsNormCudaArgs ar
 
 }  // namespace
 
-LaunchStatus RmsNormCuda(DeviceStream stream, const RmsNormCudaArgs& args) {
+DeviceStatus RmsNormCuda(DeviceStream stream, const RmsNormCudaArgs& args) {
   if (args.cols < kBf16PerWords || args.cols > kMostCols || args.cols % kBf16PerWords != 0) {
     return RefuseLaunch("RMSNorm: rows must have 8 to 8192 values, a multiple of 8");
   }

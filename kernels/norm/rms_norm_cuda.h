@@ -34,6 +34,6 @@ struct RmsNormCudaArgs {
   const std::int32_t* live_rows = nullptr;  // on the device: rows from this on are left alone
   float eps = 1e-6F;
 };
-LaunchStatus RmsNormCuda(DeviceStream stream, const RmsNormCudaArgs& args);
+DeviceStatus RmsNormCuda(DeviceStream stream, const RmsNormCudaArgs& args);
 
 }  // namespace sextant

@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(kThreads) AdjustLogitsKernel(SampleCudaArgs ar
 
 }  // namespace
 
-LaunchStatus AdjustLogitsCuda(DeviceStream stream, const SampleCudaArgs& args) {
+DeviceStatus AdjustLogitsCuda(DeviceStream stream, const SampleCudaArgs& args) {
   return Launch(stream, {.blocks_x = args.rows, .threads = kThreads}, AdjustLogitsKernel, args);
 }
 

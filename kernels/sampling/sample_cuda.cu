@@ -132,7 +132,7 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(SampleCudaArgs args) {
 
 }  // namespace
 
-LaunchStatus SampleCuda(DeviceStream stream, const SampleCudaArgs& args) {
+DeviceStatus SampleCuda(DeviceStream stream, const SampleCudaArgs& args) {
   if (args.vocab_size < 1 || args.vocab_size > kMostVocab) {
     return RefuseLaunch("Sample: the vocabulary must have 1 to 2^19 ids");
   }
@@ -141,7 +141,7 @@ LaunchStatus SampleCuda(DeviceStream stream, const SampleCudaArgs& args) {
     return RefuseLaunch("Sample: rows must be aligned to 16 bytes, and not overlap");
   }
   if (args.rows == 0) return {};
-  RETURN_IF_LAUNCH_FAILED(AdjustLogitsCuda(stream, args));
+  RETURN_IF_DEVICE_FAILED(AdjustLogitsCuda(stream, args));
   return Launch(
       stream, {.blocks_x = args.rows, .threads = kThreads, .shared_bytes = ThresholdMemory::kBytes},
       SampleKernel, args);

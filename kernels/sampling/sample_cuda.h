@@ -74,6 +74,6 @@ struct SampleCudaArgs {
   std::uint32_t* counts = nullptr;        // [R, V rounded up to 8] workspace
   SampledTokenCuda* results = nullptr;    // [R] out
 };
-LaunchStatus SampleCuda(DeviceStream stream, const SampleCudaArgs& args);
+DeviceStatus SampleCuda(DeviceStream stream, const SampleCudaArgs& args);
 
 }  // namespace sextant

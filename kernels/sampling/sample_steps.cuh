@@ -7,7 +7,7 @@
 namespace sextant {
 
 // Bias and penalties, into the workspace, of the rows that have any (adjust_logits_cuda.cu).
-LaunchStatus AdjustLogitsCuda(DeviceStream stream, const SampleCudaArgs& args);
+DeviceStatus AdjustLogitsCuda(DeviceStream stream, const SampleCudaArgs& args);
 
 __device__ __forceinline__ bool IsAdjusted(const SampleRowCuda& row) {
   return row.bias_count > 0 || row.repetition_penalty != 1.0F || row.presence_penalty != 0.0F ||

@@ -46,7 +46,7 @@ constexpr int kRepeats = 20;
 void CheckCuda(cudaError_t error) {
   CHECK_EQ(std::string(cudaGetErrorString(error)), cudaGetErrorString(cudaSuccess));
 }
-void CheckLaunch(const LaunchStatus& status) { CHECK_EQ(std::string(status.message), ""); }
+void CheckLaunch(const DeviceStatus& status) { CHECK_EQ(std::string(status.message), ""); }
 
 // bf16 on the device, by repeating a few million random values.
 class RandomMemory {

@@ -30,7 +30,7 @@ Block& Block::Current() {
   return block;
 }
 
-LaunchStatus Block::Run(const LaunchShape& shape, const std::function<void()>& kernel) {
+DeviceStatus Block::Run(const LaunchShape& shape, const std::function<void()>& kernel) {
   message_.clear();
   failed_ = false;
   shape_ = shape;
@@ -41,13 +41,13 @@ LaunchStatus Block::Run(const LaunchShape& shape, const std::function<void()>& k
     message_ = absl::StrCat("no GPU of sm_80 can launch ", shape.blocks_x, " x ", shape.blocks_y,
                             " blocks of ", shape.threads, " threads with ", shape.shared_bytes,
                             " bytes of shared memory");
-    return {LaunchError::kEmulation, message_.c_str()};
+    return {DeviceError::kEmulation, message_.c_str()};
   }
   for (std::int64_t y = 0; y < shape.blocks_y; ++y) {
     for (std::int64_t x = 0; x < shape.blocks_x; ++x) {
       block_x_ = static_cast<int>(x);
       block_y_ = static_cast<int>(y);
-      if (!RunBlock()) return {LaunchError::kEmulation, message_.c_str()};
+      if (!RunBlock()) return {DeviceError::kEmulation, message_.c_str()};
     }
   }
   return {};

@@ -48,7 +48,7 @@ class Block {
   // The one of this host thread.
   static Block& Current();
 
-  LaunchStatus Run(const LaunchShape& shape, const std::function<void()>& kernel);
+  DeviceStatus Run(const LaunchShape& shape, const std::function<void()>& kernel);
 
   // Since the last call of this.
   Traffic TakeTraffic() { return std::exchange(traffic_, {}); }

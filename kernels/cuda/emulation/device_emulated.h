@@ -211,7 +211,7 @@ inline void AtomicAdd(std::uint32_t* to, std::uint32_t value) { *to += value; }
 inline void AtomicOr(std::uint32_t* to, std::uint32_t value) { *to |= value; }
 
 template <typename... Parameters, typename... Arguments>
-LaunchStatus Launch(DeviceStream, const LaunchShape& shape, void (*kernel)(Parameters...),
+DeviceStatus Launch(DeviceStream, const LaunchShape& shape, void (*kernel)(Parameters...),
                     Arguments&&... arguments) {
   return emulation::Block::Current().Run(shape, [&] { kernel(arguments...); });
 }

@@ -79,7 +79,7 @@ class DeviceTest : public testing::Test {
 };
 
 // The launch was accepted, and has run.
-inline testing::AssertionResult Ran(const LaunchStatus& status) {
+inline testing::AssertionResult Ran(const DeviceStatus& status) {
   if (!status.ok()) return testing::AssertionFailure() << status.message;
   if (const std::string fault = FinishDevice(); !fault.empty()) {
     return testing::AssertionFailure() << fault;

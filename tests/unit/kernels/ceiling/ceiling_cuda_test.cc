@@ -36,8 +36,8 @@ TEST_F(CeilingCudaTest, MultipliesAsOftenAsItSays) {
 }
 
 TEST_F(CeilingCudaTest, RefusesWhatDoesNotFit) {
-  EXPECT_EQ(ReadCeilingCuda({}, {.bytes = 8}).error, LaunchError::kInvalidArgument);
-  EXPECT_EQ(ProductCeilingCuda({}, {.blocks = 0}).error, LaunchError::kInvalidArgument);
+  EXPECT_EQ(ReadCeilingCuda({}, {.bytes = 8}).error, DeviceError::kInvalidArgument);
+  EXPECT_EQ(ProductCeilingCuda({}, {.blocks = 0}).error, DeviceError::kInvalidArgument);
 }
 
 }  // namespace

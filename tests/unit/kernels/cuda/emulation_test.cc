@@ -17,9 +17,9 @@ using testing::IsEmpty;
 // What the emulator says of a kernel; empty: nothing.
 template <typename Kernel, typename... Arguments>
 std::string Fault(const LaunchShape& shape, Kernel kernel, Arguments... arguments) {
-  const LaunchStatus status = Launch({}, shape, kernel, arguments...);
+  const DeviceStatus status = Launch({}, shape, kernel, arguments...);
   if (status.ok()) return {};
-  EXPECT_EQ(status.error, LaunchError::kEmulation);
+  EXPECT_EQ(status.error, DeviceError::kEmulation);
   return status.message;
 }
 

@@ -51,10 +51,10 @@ TEST_F(EmbeddingCudaTest, RefusesWhatDoesNotFit) {
                {.table = table, .id_stride = stride, .rows_out = memory.data(), .hidden = hidden})
         .error;
   };
-  EXPECT_EQ(error(memory.data(), 16, 1), LaunchError::kNone);
-  EXPECT_EQ(error(memory.data(), 12, 1), LaunchError::kInvalidArgument);
-  EXPECT_EQ(error(memory.data(), 16, 0), LaunchError::kInvalidArgument);
-  EXPECT_EQ(error(memory.data() + 1, 16, 1), LaunchError::kInvalidArgument);
+  EXPECT_EQ(error(memory.data(), 16, 1), DeviceError::kNone);
+  EXPECT_EQ(error(memory.data(), 12, 1), DeviceError::kInvalidArgument);
+  EXPECT_EQ(error(memory.data(), 16, 0), DeviceError::kInvalidArgument);
+  EXPECT_EQ(error(memory.data() + 1, 16, 1), DeviceError::kInvalidArgument);
 }
 
 }  // namespace

@@ -239,7 +239,7 @@ TEST_F(GroupedFeedForwardCudaTest, RefusesWhatDoesNotFit) {
     if (which == 2) bad.num_experts = 257;
     if (which == 3) bad.x = memory.data() + 1;
     if (which == 4) bad.places = -1;
-    EXPECT_EQ(GroupedFeedForwardCuda({}, bad).error, LaunchError::kInvalidArgument) << which;
+    EXPECT_EQ(GroupedFeedForwardCuda({}, bad).error, DeviceError::kInvalidArgument) << which;
   }
 }
 

@@ -70,9 +70,9 @@ TEST_F(SiluProductCudaTest, RefusesWhatDoesNotFit) {
                                 .width = width})
         .error;
   };
-  EXPECT_EQ(error(12, 32, memory.data()), LaunchError::kInvalidArgument);
-  EXPECT_EQ(error(16, 24, memory.data()), LaunchError::kInvalidArgument);
-  EXPECT_EQ(error(16, 32, memory.data() + 1), LaunchError::kInvalidArgument);
+  EXPECT_EQ(error(12, 32, memory.data()), DeviceError::kInvalidArgument);
+  EXPECT_EQ(error(16, 24, memory.data()), DeviceError::kInvalidArgument);
+  EXPECT_EQ(error(16, 32, memory.data() + 1), DeviceError::kInvalidArgument);
 }
 
 }  // namespace

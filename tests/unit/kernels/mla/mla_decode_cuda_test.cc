@@ -282,7 +282,7 @@ TEST_F(MlaDecodeCudaTest, RefusesWhatDoesNotFit) {
     if (which == 1) bad.nope = 12;
     if (which == 2) bad.q_stride = 184;
     if (which == 3) bad.cache = memory.data() + 1;
-    EXPECT_EQ(MlaDecodeCuda({}, bad).error, LaunchError::kInvalidArgument) << which;
+    EXPECT_EQ(MlaDecodeCuda({}, bad).error, DeviceError::kInvalidArgument) << which;
   }
   HeadProductCudaArgs product{.x = memory.data(),
                               .x_row_stride = 64,
@@ -297,7 +297,7 @@ TEST_F(MlaDecodeCudaTest, RefusesWhatDoesNotFit) {
                               .depth = 40};
   EXPECT_TRUE(HeadProductCuda({}, product).ok());
   product.two_halves = true;
-  EXPECT_EQ(HeadProductCuda({}, product).error, LaunchError::kInvalidArgument);
+  EXPECT_EQ(HeadProductCuda({}, product).error, DeviceError::kInvalidArgument);
 }
 
 }  // namespace

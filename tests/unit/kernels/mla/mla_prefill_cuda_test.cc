@@ -156,7 +156,7 @@ TEST_F(MlaPrefillCudaTest, RefusesWhatDoesNotFit) {
     if (which == 1) bad.q_stride = 184;
     if (which == 2) bad.rows = 65;  // two spans, and no room for the state between them
     if (which == 3) bad.kv_b = memory.data() + 1;
-    EXPECT_EQ(MlaPrefillCuda({}, bad).error, LaunchError::kInvalidArgument) << which;
+    EXPECT_EQ(MlaPrefillCuda({}, bad).error, DeviceError::kInvalidArgument) << which;
   }
 }
 

@@ -201,7 +201,7 @@ TEST_F(WriteLatentsCudaTest, RefusesWhatDoesNotFit) {
     if (which == 1) bad.rope = 264;
     if (which == 2) bad.kva_stride = 16;
     if (which == 3) bad.q = memory.data() + 4;
-    EXPECT_EQ(WriteLatentsCuda({}, bad).error, LaunchError::kInvalidArgument) << which;
+    EXPECT_EQ(WriteLatentsCuda({}, bad).error, DeviceError::kInvalidArgument) << which;
   }
 }
 

@@ -112,10 +112,10 @@ TEST_F(CombineCudaTest, RefusesWhatDoesNotFit) {
                             .hidden = hidden})
         .error;
   };
-  EXPECT_EQ(error(memory.data(), 1, 16), LaunchError::kNone);
-  EXPECT_EQ(error(memory.data(), 1, 12), LaunchError::kInvalidArgument);
-  EXPECT_EQ(error(memory.data(), 0, 16), LaunchError::kInvalidArgument);
-  EXPECT_EQ(error(memory.data() + 1, 1, 16), LaunchError::kInvalidArgument);
+  EXPECT_EQ(error(memory.data(), 1, 16), DeviceError::kNone);
+  EXPECT_EQ(error(memory.data(), 1, 12), DeviceError::kInvalidArgument);
+  EXPECT_EQ(error(memory.data(), 0, 16), DeviceError::kInvalidArgument);
+  EXPECT_EQ(error(memory.data() + 1, 1, 16), DeviceError::kInvalidArgument);
 }
 
 }  // namespace

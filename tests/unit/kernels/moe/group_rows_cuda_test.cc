@@ -106,11 +106,11 @@ TEST_F(GroupRowsCudaTest, RowsThatAreNotLiveHaveNoPlace) {
 
 TEST_F(GroupRowsCudaTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(GroupRowsCuda({}, {.rows = 1, .chosen = 1, .experts = 0}).error,
-            LaunchError::kInvalidArgument);
+            DeviceError::kInvalidArgument);
   EXPECT_EQ(GroupRowsCuda({}, {.rows = 1, .chosen = 0, .experts = 4}).error,
-            LaunchError::kInvalidArgument);
+            DeviceError::kInvalidArgument);
   EXPECT_EQ(GroupRowsCuda({}, {.rows = std::int64_t{1} << 30, .chosen = 6, .experts = 4}).error,
-            LaunchError::kInvalidArgument);
+            DeviceError::kInvalidArgument);
 }
 
 }  // namespace

@@ -146,12 +146,12 @@ TEST_F(TopkSoftmaxCudaTest, RefusesWhatDoesNotFit) {
                {}, {.experts = experts, .chosen = chosen, .groups = groups, .kept_groups = kept})
         .error;
   };
-  EXPECT_EQ(error(64, 6, 1, 1), LaunchError::kNone);
-  EXPECT_EQ(error(257, 6, 1, 1), LaunchError::kInvalidArgument);
-  EXPECT_EQ(error(64, 33, 1, 1), LaunchError::kInvalidArgument);
-  EXPECT_EQ(error(4, 5, 1, 1), LaunchError::kInvalidArgument);
-  EXPECT_EQ(error(64, 6, 5, 1), LaunchError::kInvalidArgument);
-  EXPECT_EQ(error(64, 6, 4, 5), LaunchError::kInvalidArgument);
+  EXPECT_EQ(error(64, 6, 1, 1), DeviceError::kNone);
+  EXPECT_EQ(error(257, 6, 1, 1), DeviceError::kInvalidArgument);
+  EXPECT_EQ(error(64, 33, 1, 1), DeviceError::kInvalidArgument);
+  EXPECT_EQ(error(4, 5, 1, 1), DeviceError::kInvalidArgument);
+  EXPECT_EQ(error(64, 6, 5, 1), DeviceError::kInvalidArgument);
+  EXPECT_EQ(error(64, 6, 4, 5), DeviceError::kInvalidArgument);
 }
 
 }  // namespace

@@ -124,7 +124,7 @@ TEST_F(RmsNormCudaTest, RefusesWhatDoesNotFit) {
                        .cols = 32};
   EXPECT_TRUE(Ran(RmsNormCuda({}, args)));
   const auto refused = [&](RmsNormCudaArgs bad) {
-    return RmsNormCuda({}, bad).error == LaunchError::kInvalidArgument;
+    return RmsNormCuda({}, bad).error == DeviceError::kInvalidArgument;
   };
   args.cols = 12;
   EXPECT_TRUE(refused(args));

@@ -243,10 +243,10 @@ TEST_F(SampleCudaTest, RefusesWhatDoesNotFit) {
                       .counts = reinterpret_cast<std::uint32_t*>(memory.data())};
   EXPECT_TRUE(SampleCuda({}, args).ok());
   args.vocab_size = (1 << 19) + 1;
-  EXPECT_EQ(SampleCuda({}, args).error, LaunchError::kInvalidArgument);
+  EXPECT_EQ(SampleCuda({}, args).error, DeviceError::kInvalidArgument);
   args.vocab_size = 10;
   args.logits_stride = 10;
-  EXPECT_EQ(SampleCuda({}, args).error, LaunchError::kInvalidArgument);
+  EXPECT_EQ(SampleCuda({}, args).error, DeviceError::kInvalidArgument);
 }
 
 }  // namespace
