@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "common/base/check.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/mla/mla_prefill_cuda.h"
 
@@ -69,18 +68,6 @@ StepSizes LargestStep(const ModelConfig& config, const StepLimits& limits) {
           .max_splits = std::min(slices * SplitsOf(longest), std::max(unshared, kSharedSplits))};
 }
 
-std::int64_t CountDecodeRows(const std::int32_t* lengths, std::int64_t rows,
-                             std::int64_t max_splits) {
-  CHECK_GE(rows, 1);
-  CHECK_LE(SplitsOf(lengths[0]), max_splits);
-  std::int64_t count = 0;
-  for (std::int64_t splits = 0; count < rows; ++count) {
-    splits += SplitsOf(lengths[count]);
-    if (splits > max_splits) break;
-  }
-  return count;
-}
-
 StepInputs CarveStepInputs(const StepSizes& sizes, ArenaCarver& carver) {
   return {.live_decode_rows = carver.Take<std::int32_t>(1),
           .live_rows = carver.Take<std::int32_t>(1),
@@ -89,7 +76,7 @@ StepInputs CarveStepInputs(const StepSizes& sizes, ArenaCarver& carver) {
           .token_ids = carver.Take<std::int32_t>(sizes.rows),
           .positions = carver.Take<std::int32_t>(sizes.rows),
           .slots = carver.Take<std::int64_t>(sizes.rows),
-          .lengths = carver.Take<std::int32_t>(sizes.decode_rows),
+          .lengths = carver.Take<std::int32_t>(sizes.rows),
           .logit_rows = carver.Take<std::int32_t>(sizes.logit_rows),
           .sample_rows = carver.Take<SampleRowCuda>(sizes.logit_rows),
           .block_tables = carver.Take<std::int32_t>(sizes.decode_rows * sizes.max_blocks)};

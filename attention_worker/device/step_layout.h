@@ -1,9 +1,10 @@
 // Every buffer of a step on a GPU: where each lies in one stretch of memory, laid out once at the
 // start for the largest step.
 //
-// Shapes:    T rows of a step, of which the first B at most are on the decode path; L rows whose
-//            logits are wanted. H hidden, N heads, R latent rank, v width of a head's values, E
-//            routed experts, K chosen ones, V vocabulary, V8 = V rounded up to a multiple of 8.
+// Shapes:    T rows of a step, in at most B slices, and as many decode rows in one pass of
+//            attention; L rows whose logits are wanted. H hidden, N heads, R latent rank, v width
+//            of a head's values, E routed experts, K chosen ones, V vocabulary, V8 = V rounded up
+//            to a multiple of 8.
 // Order:     the same arguments give the same places, so that the host's copy of StepInputs has
 //            the device's offsets.
 #pragma once
@@ -23,12 +24,12 @@ namespace sextant {
 inline constexpr std::int64_t kMostSpanKeys = 4096;
 
 // Splits that the decode rows of a step may have together even where they share their contexts:
-// 132 MiB of partial results for 16 heads.
+// 129 MiB of partial results for 16 heads.
 inline constexpr std::int64_t kSharedSplits = 4096;
 
 struct StepSizes {
   std::int64_t rows = 0;         // T
-  std::int64_t decode_rows = 0;  // B: decode rows, and one for each prompt of the step
+  std::int64_t decode_rows = 0;  // B
   std::int64_t logit_rows = 0;   // L
   std::int64_t max_blocks = 0;   // of one sequence
   std::int64_t span_keys = 0;    // of MlaPrefillCuda, a multiple of 64
@@ -50,14 +51,9 @@ struct StepLimits {
 // cache and one more each. Rows that share blocks (a common prefix; a replay, whose rows are of one
 // sequence) may have B times the longest row's, which is beyond any memory, so that there is room
 // for kSharedSplits or for the former, whichever is more, and for B times the longest where that is
-// less. One row always fits, and a step with more splits takes its decode rows in several launches:
-// CountDecodeRows says where to cut.
+// less. One row always fits; attention takes the rows of a step with more splits, or with more than
+// B decode rows, in several passes.
 [[nodiscard]] StepSizes LargestStep(const ModelConfig& config, const StepLimits& limits);
-
-// How many of `rows` decode rows of these lengths, at least one, have max_splits splits or fewer.
-// Needs rows >= 1, and a first row that fits.
-[[nodiscard]] std::int64_t CountDecodeRows(const std::int32_t* lengths, std::int64_t rows,
-                                           std::int64_t max_splits);
 
 // What a step is told by the host, in one copy. The last member is the longest; a step that has
 // fewer tables copies up to the end of its last.
@@ -70,10 +66,10 @@ struct StepInputs {
   std::int32_t* token_ids;             // [T]
   std::int32_t* positions;             // [T]
   std::int64_t* slots;                 // [T] of the cache; negative: not written
-  std::int32_t* lengths;               // [B] positions that each decode row sees
+  std::int32_t* lengths;               // [T] positions that each row sees; of decode rows alone
   std::int32_t* logit_rows;            // [L] rows of the step
   SampleRowCuda* sample_rows;          // [L]
-  std::int32_t* block_tables;          // [B, max_blocks] of decode rows, then of prompts
+  std::int32_t* block_tables;          // [B, max_blocks] of each slice
 };
 
 // Carves StepInputs out of the device's memory or out of a pinned copy of the host's.
