@@ -11,7 +11,6 @@
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "kernels/ceiling/ceiling.h"
-#include "kernels/sampling/sample.h"
 
 namespace sextant::cli {
 namespace {
@@ -107,7 +106,7 @@ class Runner {
   [[nodiscard]] absl::StatusOr<std::int64_t> MemoryBytes() const;
 
  private:
-  absl::StatusOr<MatrixView<const float>> Forward(const BenchCase& of);
+  absl::Status Forward(const BenchCase& of);
   absl::Status Step(const BenchCase& of);
   [[nodiscard]] std::vector<std::int32_t> TokenIds(std::int64_t count, std::uint32_t seed) const;
 
@@ -147,8 +146,7 @@ absl::Status Runner::Prepare() {
   const std::vector<std::int32_t> first = TokenIds(batch, 3);
   SequenceBlocks blocks(engine_.cache());
   RETURN_IF_ERROR(blocks.PrepareWrite(0, options_.context + 1));
-  RETURN_IF_ERROR(
-      engine_.transformer().Forward({{.token_ids = context, .blocks = &blocks}}).status());
+  RETURN_IF_ERROR(engine_.transformer().Forward({{.token_ids = context, .blocks = &blocks}}));
   for (std::int64_t i = 1; i < batch; ++i) {
     Sequence copy(blocks.Fork(options_.context));
     RETURN_IF_ERROR(copy.blocks.PrepareWrite(0, options_.context + 1));
@@ -159,7 +157,7 @@ absl::Status Runner::Prepare() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<MatrixView<const float>> Runner::Forward(const BenchCase& of) {
+absl::Status Runner::Forward(const BenchCase& of) {
   if (!of.decode) {
     const auto ids = absl::MakeConstSpan(prompt_).first(static_cast<std::size_t>(of.rows));
     return engine_.transformer().Forward(
@@ -178,12 +176,11 @@ absl::StatusOr<MatrixView<const float>> Runner::Forward(const BenchCase& of) {
 }
 
 absl::Status Runner::Step(const BenchCase& of) {
-  ASSIGN_OR_RETURN(const MatrixView<const float> logits, Forward(of));
-  std::vector<SampleRow> rows(static_cast<std::size_t>(logits.rows));
+  RETURN_IF_ERROR(Forward(of));
+  std::vector<SampleRow> rows(of.decode ? static_cast<std::size_t>(of.rows) : 1);
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = {.params = &sampling_, .position = i};
   std::vector<absl::StatusOr<SampledToken>> tokens(rows.size());
-  RETURN_IF_ERROR(Sample(engine_.stream(),
-                         {.logits = logits, .rows = rows, .results = absl::MakeSpan(tokens)}));
+  RETURN_IF_ERROR(engine_.transformer().Sample({.rows = rows, .results = absl::MakeSpan(tokens)}));
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     RETURN_IF_ERROR(tokens[i].status());
     if (of.decode) sequences_[i].next = tokens[i]->id;
@@ -192,12 +189,14 @@ absl::Status Runner::Step(const BenchCase& of) {
 }
 
 absl::Status Runner::CheckRepeats(const BenchCase& of) {
-  ASSIGN_OR_RETURN(MatrixView<const float> logits, Forward(of));
+  RETURN_IF_ERROR(Forward(of));
+  ASSIGN_OR_RETURN(MatrixView<const float> logits, engine_.transformer().Logits());
   const std::vector<float> first(logits.data, logits.data + logits.rows * logits.cols);
   for (const float value : first) {
     if (!std::isfinite(value)) return absl::InternalError("a logit is not finite");
   }
-  ASSIGN_OR_RETURN(logits, Forward(of));
+  RETURN_IF_ERROR(Forward(of));
+  ASSIGN_OR_RETURN(logits, engine_.transformer().Logits());
   if (std::memcmp(first.data(), logits.data, first.size() * sizeof(float)) != 0) {
     return absl::InternalError("the same step gave other logits when it was repeated");
   }

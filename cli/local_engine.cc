@@ -62,7 +62,7 @@ absl::Status LocalEngine::Load() {
 }
 
 Engine LocalEngine::MakeEngine(std::vector<std::int32_t> banned_ids) {
-  return Engine(*transformer_, *cache_, *stream_,
+  return Engine(*transformer_, *cache_,
                 {.max_batch_tokens = config_.max_batch_tokens,
                  .max_sequences = kMaxSequences,
                  .max_context = model_.max_position_embeddings,

@@ -87,7 +87,8 @@ absl::Status Logits(const LogitsOptions& options) {
         .generated = false,
         .blocks = &blocks,
         .num_logits = begin < wanted_from ? 0 : end - begin};
-    ASSIGN_OR_RETURN(const MatrixView<const float> logits, local->transformer().Forward({slice}));
+    ASSIGN_OR_RETURN(const MatrixView<const float> logits,
+                     ForwardLogits(local->transformer(), {slice}));
     for (std::int64_t i = 0; i < logits.rows; ++i) {
       const std::int64_t position = begin + i;
       RETURN_IF_ERROR(PrintPosition(position, ids[static_cast<std::size_t>(position)],

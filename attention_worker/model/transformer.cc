@@ -259,8 +259,7 @@ absl::Status Transformer::NormInto(const WeightView& weight) {
                                     .precision = precision});
 }
 
-absl::StatusOr<MatrixView<const float>> Transformer::Forward(
-    absl::Span<const SequenceSlice> slices) {
+absl::Status Transformer::Forward(absl::Span<const SequenceSlice> slices) {
   RETURN_IF_ERROR(PlanStep(slices));
   StepBuffers& b = *buffers_;
   RETURN_IF_ERROR(Embedding(parts_.stream, {.table = parts_.weights.embed_tokens,
@@ -272,10 +271,22 @@ absl::StatusOr<MatrixView<const float>> Transformer::Forward(
     if (!status.ok()) return AddContext(status, absl::StrCat("layer ", layer));
   }
   RETURN_IF_ERROR(NormInto(parts_.weights.norm));
-  RETURN_IF_ERROR(Linear(
+  return Linear(
       parts_.stream,
-      {.x = b.x, .weight = parts_.weights.lm_head, .y = b.logits, .precision = parts_.precision}));
-  return MatrixView<const float>(b.logits);
+      {.x = b.x, .weight = parts_.weights.lm_head, .y = b.logits, .precision = parts_.precision});
+}
+
+absl::StatusOr<MatrixView<const float>> Transformer::Logits() {
+  return MatrixView<const float>(buffers_->logits);
+}
+
+absl::Status Transformer::Sample(const SampleStep& step) {
+  return sextant::Sample(
+      parts_.stream,
+      {.logits = buffers_->logits.Rows(step.first_row, static_cast<std::int64_t>(step.rows.size())),
+       .rows = step.rows,
+       .banned_ids = step.banned_ids,
+       .results = step.results});
 }
 
 }  // namespace sextant

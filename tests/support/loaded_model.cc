@@ -71,7 +71,7 @@ std::vector<float> FeedAlone(LoadedModel& model, std::vector<std::int32_t> ids, 
   while (!sequence.done()) {
     const SequenceSlice slice =
         sequence.Next(sequence.generating() ? generated_chunk : prompt_chunk);
-    const auto logits = model.transformer().Forward({slice});
+    const auto logits = ForwardLogits(model.transformer(), {slice});
     EXPECT_TRUE(logits.ok()) << logits.status();
     if (!logits.ok()) break;
     all.insert(all.end(), logits->data, logits->data + logits->rows * logits->cols);

@@ -76,7 +76,7 @@ std::vector<std::vector<float>> FeedTogether(LoadedModel& model, const std::vect
         owners.push_back(i);
       }
     }
-    const auto result = model.transformer().Forward(slices);
+    const auto result = ForwardLogits(model.transformer(), slices);
     EXPECT_TRUE(result.ok()) << result.status();
     if (!result.ok()) return logits;
     std::int64_t row = 0;
@@ -179,7 +179,7 @@ TEST_P(DeterminismTest, AForkThatSharesBlocksGoesOnAsIfItWereAlone) {
     EXPECT_TRUE(blocks.PrepareWrite(start, start + count).ok());
     const SequenceSlice slice{
         .token_ids = part, .start = start, .blocks = &blocks, .num_logits = count};
-    const auto logits = model->transformer().Forward({slice});
+    const auto logits = ForwardLogits(model->transformer(), {slice});
     EXPECT_TRUE(logits.ok()) << logits.status();
     return std::vector<float>(logits->data, logits->data + count * logits->cols);
   };
@@ -211,7 +211,7 @@ TEST_P(DeterminismTest, AskingForFewerLogitsChangesNone) {
     while (!sequence.done()) {
       SequenceSlice slice = sequence.Next(1000);
       slice.num_logits = wanted;
-      const auto logits = model->transformer().Forward({slice});
+      const auto logits = ForwardLogits(model->transformer(), {slice});
       ASSERT_TRUE(logits.ok()) << logits.status();
       ASSERT_EQ(logits->rows, wanted);
       const auto end = all.begin() + sequence.fed() * vocab;
