@@ -5,6 +5,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
+#include "attention_worker/model/rope_parameters.h"
 #include "attention_worker/model/step_buffers.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
@@ -19,24 +20,6 @@
 #include "kernels/rope/apply_rope.h"
 
 namespace sextant {
-namespace {
-
-RopeParameters RopeParametersOf(const ModelConfig& config) {
-  RopeParameters parameters{.theta = config.rope_theta, .rope_dim = config.qk_rope_head_dim};
-  if (config.rope_scaling.has_value()) {
-    const YarnScaling& yarn = *config.rope_scaling;
-    parameters.yarn =
-        YarnParameters{.factor = yarn.factor,
-                       .beta_fast = yarn.beta_fast,
-                       .beta_slow = yarn.beta_slow,
-                       .mscale = yarn.mscale,
-                       .mscale_all_dim = yarn.mscale_all_dim,
-                       .original_max_position = yarn.original_max_position_embeddings};
-  }
-  return parameters;
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Create(const Parts& parts) {
   const RopeParameters rope = RopeParametersOf(parts.config);
