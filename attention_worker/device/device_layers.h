@@ -16,7 +16,7 @@
 #include "attention_worker/device/step_layout.h"
 #include "attention_worker/device/step_rows.h"
 #include "common/config/model_config.h"
-#include "common/device/device_stream.h"
+#include "common/device/gpu.h"
 #include "common/exchange/device_exchange.h"
 #include "kernels/cuda_module/cuda_kernels.h"
 
@@ -40,7 +40,7 @@ class DeviceLayers {
     DeviceExchange& exchange;
     const StepLayout& layout;
     StepSizes sizes;
-    DeviceStream stream;
+    const GpuStream& stream;
     Bf16* latents = nullptr;         // [layers, slots, R + rope]: the latent cache
     std::int64_t layer_latents = 0;  // values of one layer of it
     std::int64_t block_tokens = 0;
@@ -52,6 +52,11 @@ class DeviceLayers {
 
   // From token ids to logits.
   [[nodiscard]] absl::Status Run(const StepShape& shape);
+
+  // Called for every MoE layer of every step until it is set to null; waits for the GPU each time,
+  // so that a step with an observer cannot be captured.
+  void set_routing_observer(RoutingObserver* observer) { observer_ = observer; }
+  [[nodiscard]] bool is_observed() const { return observer_ != nullptr; }
 
  private:
   // Where the step's rows are now: in the last layer they are fewer, and h and x change places.
@@ -77,6 +82,7 @@ class DeviceLayers {
   [[nodiscard]] absl::Status Prefill(const DeviceLayerWeights& layer, const PromptPass& prompt,
                                      bool last_layer, const Bf16* cache);
   [[nodiscard]] absl::Status RunExperts(const DeviceLayerWeights& layer, int index, Rows& rows);
+  [[nodiscard]] absl::Status Observe(int index, const Rows& rows);
   [[nodiscard]] absl::Status FeedForward(const DeviceLayerWeights& layer, const Rows& rows);
   [[nodiscard]] absl::Status NormInto(const Bf16* weight, Rows& rows);  // h (+ delta) -> x
   struct Product {
@@ -96,6 +102,7 @@ class DeviceLayers {
 
   Parts parts_;
   float attention_scale_;
+  RoutingObserver* observer_ = nullptr;
 };
 
 }  // namespace sextant

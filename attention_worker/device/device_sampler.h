@@ -24,7 +24,7 @@ class DeviceSampler {
     const ModelConfig& config;
     GpuDriver& gpu;
     const CudaKernels& kernels;
-    const StepLayout& layout;
+    StepLayout layout;
     StepSizes sizes;
     const GpuStream& stream;
   };

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/tensor/float_types.h"
@@ -78,7 +79,7 @@ DeviceLayers::Parts DeviceTransformer::LayerParts(int multiprocessors) const {
           .exchange = parts_.exchange,
           .layout = memory_->layout,
           .sizes = parts_.sizes,
-          .stream = parts_.stream.handle(),
+          .stream = parts_.stream,
           .latents = static_cast<Bf16*>(parts_.cache.Layer(0).data),
           .layer_latents = shape.num_blocks * shape.block_tokens * shape.width,
           .block_tokens = shape.block_tokens,
@@ -125,7 +126,7 @@ absl::Status DeviceTransformer::Forward(absl::Span<const SequenceSlice> slices) 
   }
   RETURN_IF_ERROR(Describe(step));
   logit_rows_ = step.num_logits();
-  if (step.is_plain_decode()) {
+  if (step.is_plain_decode() && !layers_.is_observed()) {
     ++graph_steps_;
     return graphs_.Launch(step.count());
   }

@@ -49,6 +49,9 @@ class DeviceTransformer final : public StepModel {
   [[nodiscard]] absl::StatusOr<MatrixView<const float>> Logits() override;
   [[nodiscard]] absl::Status Sample(const SampleStep& step) override;
 
+  // Called for every MoE layer of every step until it is set to null; steps are slower meanwhile.
+  void set_routing_observer(RoutingObserver* observer) { layers_.set_routing_observer(observer); }
+
   // How many steps ran as graphs.
   [[nodiscard]] std::int64_t graph_steps() const { return graph_steps_; }
 

@@ -32,6 +32,14 @@ struct SampleStep {
   absl::Span<absl::StatusOr<SampledToken>> results;  // [rows.size()] out
 };
 
+// What the gate chose for the rows of a step in one layer; for tests and load statistics.
+class RoutingObserver {
+ public:
+  virtual ~RoutingObserver() = default;
+  virtual void OnRouting(int layer, MatrixView<const std::int32_t> expert_ids,
+                         MatrixView<const float> weights) = 0;
+};
+
 class StepModel {
  public:
   virtual ~StepModel() = default;

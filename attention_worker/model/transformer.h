@@ -30,14 +30,6 @@ namespace sextant {
 
 struct StepBuffers;
 
-// What the gate chose for the rows of a step in one layer; for tests and load statistics.
-class RoutingObserver {
- public:
-  virtual ~RoutingObserver() = default;
-  virtual void OnRouting(int layer, MatrixView<const std::int32_t> expert_ids,
-                         MatrixView<const float> weights) = 0;
-};
-
 class Transformer final : public StepModel {
  public:
   struct Parts {
