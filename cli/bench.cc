@@ -10,10 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "cli/bench_report.h"
 #include "cli/commands.h"
+#include "cli/engine/local_engine.h"
+#include "cli/engine/process_status.h"
 #include "cli/engine_bench.h"
 #include "cli/engine_flags.h"
-#include "cli/local_engine.h"
-#include "cli/process_status.h"
 #include "cli/standard_streams.h"
 #include "common/base/status.h"
 
@@ -59,9 +59,9 @@ absl::Status BenchEngine(const Options& options) {
   ShowProgress("");
   const BenchedEngine engine{.model_dir = options.engine.model,
                              .model = local->model(),
-                             .backend = local->stream().backend(),
+                             .profile = local->whole().profile(),
                              .precision = local->precision(),
-                             .threads = local->stream().pool().num_threads(),
+                             .device = local->whole().device(),
                              .context = bench.context,
                              .ready_s = ready_s};
   return WriteStandardOutput(options.output == "json" ? ReportAsJson(engine, report)

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "cli/process_status.h"
+#include "cli/engine/process_status.h"
 #include "cli/step_cost.h"
 
 namespace sextant::cli {
@@ -31,13 +31,13 @@ std::string CaseLine(const BenchResult& result) {
 
 std::string ReportAsText(const BenchedEngine& engine, const BenchReport& report) {
   std::string text = absl::StrFormat(
-      "%s: %d layers, %.1fB parameters, %s\n%s, %s, %d threads\n"
-      "ready %.2f s after start; %.0f MiB beyond the mapped weights and the cached latents\n"
+      "%s: %d layers, %.1fB parameters, %s\n%s, %s, %s\n"
+      "ready %.2f s after start; %.0f MiB beyond the weights and the cached latents\n"
       "decode at %d tokens of context\n\n"
       "                   tokens/s    ms/step     GB/s   GFLOP/s   floor   of the ceilings\n",
       engine.model_dir, engine.model.num_hidden_layers,
       static_cast<double>(ParameterCount(engine.model)) * 1e-9, DtypeName(engine.precision),
-      ProcessorName(), Name(engine.backend), engine.threads, engine.ready_s,
+      ProcessorName(), engine.profile, engine.device, engine.ready_s,
       static_cast<double>(report.memory_bytes) / (1 << 20), engine.context);
   for (const BenchResult& result : report.results) text += CaseLine(result);
   return text;
@@ -63,8 +63,8 @@ std::string ReportAsJson(const BenchedEngine& engine, const BenchReport& report)
                                  {"parameters", ParameterCount(engine.model)},
                                  {"dtype", DtypeName(engine.precision)},
                                  {"processor", ProcessorName()},
-                                 {"backend", Name(engine.backend)},
-                                 {"threads", engine.threads},
+                                 {"backend", engine.profile},
+                                 {"device", engine.device},
                                  {"context_tokens", engine.context},
                                  {"ready_s", engine.ready_s},
                                  {"memory_beyond_weights_and_cache_bytes", report.memory_bytes},

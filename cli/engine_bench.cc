@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "cli/process_status.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "kernels/ceiling/ceiling.h"
@@ -16,9 +15,6 @@ namespace sextant::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Reads that no cache holds: the head's weights where they are large enough, else other memory.
-constexpr std::int64_t kSmallestSample = std::int64_t{256} << 20;
 
 // Counts what the steps since Clear have chosen, layer by layer.
 class ExpertCounter final : public RoutingObserver {
@@ -69,12 +65,7 @@ struct Sequence {
   std::int32_t next = 0;  // the token to compute
 };
 
-struct Ceiling {
-  double read_bytes_per_s = 0;
-  double product_flops_per_s = 0;
-};
-
-Ceiling MeanOf(const Ceiling& a, const Ceiling& b) {
+Ceilings MeanOf(const Ceilings& a, const Ceilings& b) {
   return {(a.read_bytes_per_s + b.read_bytes_per_s) / 2,
           (a.product_flops_per_s + b.product_flops_per_s) / 2};
 }
@@ -86,24 +77,21 @@ class Runner {
         options_(options),
         counter_(engine.model()),
         prompt_blocks_(engine.cache()) {
-    engine_.transformer().set_routing_observer(&counter_);
+    engine_.whole().set_routing_observer(&counter_);
     sampling_.temperature = 0.3F;  // the published model's generation_config.json
     sampling_.top_p = 0.95F;
   }
-  ~Runner() { engine_.transformer().set_routing_observer(nullptr); }
+  ~Runner() { engine_.whole().set_routing_observer(nullptr); }
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
   absl::Status Prepare();
   absl::Status CheckRepeats(const BenchCase& of);
-  absl::StatusOr<Ceiling> MeasureCeiling();
   struct Timed {
     double seconds = 0;  // of a step
     StepCost cost;
   };
   absl::StatusOr<Timed> Time(const BenchCase& of);
-  // Beyond the mapped weights and the latents in the cache.
-  [[nodiscard]] absl::StatusOr<std::int64_t> MemoryBytes() const;
 
  private:
   absl::Status Forward(const BenchCase& of);
@@ -146,7 +134,7 @@ absl::Status Runner::Prepare() {
   const std::vector<std::int32_t> first = TokenIds(batch, 3);
   SequenceBlocks blocks(engine_.cache());
   RETURN_IF_ERROR(blocks.PrepareWrite(0, options_.context + 1));
-  RETURN_IF_ERROR(engine_.transformer().Forward({{.token_ids = context, .blocks = &blocks}}));
+  RETURN_IF_ERROR(engine_.step_model().Forward({{.token_ids = context, .blocks = &blocks}}));
   for (std::int64_t i = 1; i < batch; ++i) {
     Sequence copy(blocks.Fork(options_.context));
     RETURN_IF_ERROR(copy.blocks.PrepareWrite(0, options_.context + 1));
@@ -160,7 +148,7 @@ absl::Status Runner::Prepare() {
 absl::Status Runner::Forward(const BenchCase& of) {
   if (!of.decode) {
     const auto ids = absl::MakeConstSpan(prompt_).first(static_cast<std::size_t>(of.rows));
-    return engine_.transformer().Forward(
+    return engine_.step_model().Forward(
         {{.token_ids = ids, .blocks = &prompt_blocks_, .num_logits = 1}});
   }
   std::vector<SequenceSlice> slices;
@@ -172,7 +160,7 @@ absl::Status Runner::Forward(const BenchCase& of) {
                       .blocks = &sequence.blocks,
                       .num_logits = 1});
   }
-  return engine_.transformer().Forward(slices);
+  return engine_.step_model().Forward(slices);
 }
 
 absl::Status Runner::Step(const BenchCase& of) {
@@ -180,7 +168,7 @@ absl::Status Runner::Step(const BenchCase& of) {
   std::vector<SampleRow> rows(of.decode ? static_cast<std::size_t>(of.rows) : 1);
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = {.params = &sampling_, .position = i};
   std::vector<absl::StatusOr<SampledToken>> tokens(rows.size());
-  RETURN_IF_ERROR(engine_.transformer().Sample({.rows = rows, .results = absl::MakeSpan(tokens)}));
+  RETURN_IF_ERROR(engine_.step_model().Sample({.rows = rows, .results = absl::MakeSpan(tokens)}));
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     RETURN_IF_ERROR(tokens[i].status());
     if (of.decode) sequences_[i].next = tokens[i]->id;
@@ -190,28 +178,17 @@ absl::Status Runner::Step(const BenchCase& of) {
 
 absl::Status Runner::CheckRepeats(const BenchCase& of) {
   RETURN_IF_ERROR(Forward(of));
-  ASSIGN_OR_RETURN(MatrixView<const float> logits, engine_.transformer().Logits());
+  ASSIGN_OR_RETURN(MatrixView<const float> logits, engine_.step_model().Logits());
   const std::vector<float> first(logits.data, logits.data + logits.rows * logits.cols);
   for (const float value : first) {
     if (!std::isfinite(value)) return absl::InternalError("a logit is not finite");
   }
   RETURN_IF_ERROR(Forward(of));
-  ASSIGN_OR_RETURN(logits, engine_.transformer().Logits());
+  ASSIGN_OR_RETURN(logits, engine_.step_model().Logits());
   if (std::memcmp(first.data(), logits.data, first.size() * sizeof(float)) != 0) {
     return absl::InternalError("the same step gave other logits when it was repeated");
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<Ceiling> Runner::MeasureCeiling() {
-  const WeightView& sample = engine_.weights().lm_head;
-  if (sample.bytes() < kSmallestSample) {
-    ASSIGN_OR_RETURN(const Ceilings ceilings, MeasureCeilings(engine_.stream()));
-    return Ceiling{ceilings.read_bytes_per_s, ceilings.product_flops_per_s};
-  }
-  return Ceiling{MeasureReadBytesPerSecond(engine_.stream(), static_cast<const char*>(sample.data),
-                                           sample.bytes()),
-                 MeasureProductFlopsPerSecond(engine_.stream())};
 }
 
 absl::StatusOr<Runner::Timed> Runner::Time(const BenchCase& of) {
@@ -224,15 +201,7 @@ absl::StatusOr<Runner::Timed> Runner::Time(const BenchCase& of) {
                 : StepRows{.prompt = of.rows, .logits = 1};
   return Timed{seconds / static_cast<double>(of.steps),
                CostOfStep(engine_.model(), rows, counter_.PerStep(of.steps),
-                          BytesOf(engine_.weights().lm_head.dtype))};
-}
-
-absl::StatusOr<std::int64_t> Runner::MemoryBytes() const {
-  ASSIGN_OR_RETURN(const std::int64_t anonymous, AnonymousBytes());
-  const LatentCacheShape& shape = engine_.cache().shape();
-  const BlockPool& pool = engine_.cache().pool();
-  return anonymous -
-         (pool.num_blocks() - pool.num_free()) * shape.block_tokens * shape.BytesPerToken();
+                          engine_.whole().weight_value_bytes())};
 }
 
 // What the rounds measured of one case.
@@ -275,16 +244,16 @@ absl::StatusOr<BenchReport> RunEngineBench(
   BenchReport report;
   std::vector<Samples> samples(options.cases.size());
   for (int round = 0; round < options.rounds; ++round) {
-    ASSIGN_OR_RETURN(Ceiling before, runner.MeasureCeiling());
+    ASSIGN_OR_RETURN(Ceilings before, engine.whole().MeasureCeilings());
     for (std::size_t i = 0; i < options.cases.size(); ++i) {
       const BenchCase& of = options.cases[i];
       progress(absl::StrCat("round ", round + 1, " of ", options.rounds, ", ",
                             of.decode ? "decode " : "prefill ", of.rows));
       ASSIGN_OR_RETURN(const Runner::Timed timed, runner.Time(of));
-      ASSIGN_OR_RETURN(const std::int64_t memory, runner.MemoryBytes());
+      ASSIGN_OR_RETURN(const std::int64_t memory, engine.whole().WorkspaceBytes());
       report.memory_bytes = std::max(report.memory_bytes, memory);
-      ASSIGN_OR_RETURN(const Ceiling after, runner.MeasureCeiling());
-      const Ceiling ceiling = MeanOf(before, after);
+      ASSIGN_OR_RETURN(const Ceilings after, engine.whole().MeasureCeilings());
+      const Ceilings ceiling = MeanOf(before, after);
       before = after;
       Samples& of_case = samples[i];
       of_case.seconds.push_back(timed.seconds);

@@ -14,7 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "cli/local_engine.h"
+#include "cli/engine/local_engine.h"
 #include "cli/step_cost.h"
 
 namespace sextant::cli {

@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/commands.h"
+#include "cli/engine/local_engine.h"
 #include "cli/engine_flags.h"
 #include "cli/generation_flags.h"
-#include "cli/local_engine.h"
 #include "cli/standard_streams.h"
 #include "common/base/status.h"
 
@@ -88,7 +88,7 @@ absl::Status Logits(const LogitsOptions& options) {
         .blocks = &blocks,
         .num_logits = begin < wanted_from ? 0 : end - begin};
     ASSIGN_OR_RETURN(const MatrixView<const float> logits,
-                     ForwardLogits(local->transformer(), {slice}));
+                     ForwardLogits(local->step_model(), {slice}));
     for (std::int64_t i = 0; i < logits.rows; ++i) {
       const std::int64_t position = begin + i;
       RETURN_IF_ERROR(PrintPosition(position, ids[static_cast<std::size_t>(position)],

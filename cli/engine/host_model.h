@@ -1,0 +1,61 @@
+// A whole model on the CPU: the halves of every layer meet at the local exchange.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "attention_worker/model/attention_weights.h"
+#include "attention_worker/model/transformer.h"
+#include "cli/engine/whole_model.h"
+#include "common/config/engine_config.h"
+#include "common/config/model_config.h"
+#include "common/device/stream.h"
+#include "common/exchange/local_exchange.h"
+#include "common/weights/checkpoint.h"
+#include "common/weights/weight_loader.h"
+#include "expert_worker/compute/stored_experts.h"
+#include "expert_worker/store/expert_store.h"
+
+namespace sextant::cli {
+
+class HostModel final : public WholeModel {
+ public:
+  // No weight is read yet. `model` and `checkpoint` outlive this.
+  // Errors: those of the checkpoint and the backend; ResourceExhausted for want of memory.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<HostModel>> Open(
+      const ModelConfig& model, const EngineConfig& config, const Checkpoint& checkpoint);
+
+  [[nodiscard]] StepModel& step_model() override { return *transformer_; }
+  [[nodiscard]] LatentCache& cache() override { return *cache_; }
+  [[nodiscard]] std::string profile() const override { return Name(stream_->backend()); }
+  [[nodiscard]] std::string device() const override;
+  [[nodiscard]] std::int64_t weight_value_bytes() const override {
+    return BytesOf(weights_.lm_head.dtype);
+  }
+  void set_routing_observer(RoutingObserver* observer) override {
+    transformer_->set_routing_observer(observer);
+  }
+  [[nodiscard]] absl::StatusOr<Ceilings> MeasureCeilings() override;
+  [[nodiscard]] absl::StatusOr<std::int64_t> WorkspaceBytes() override;
+
+ private:
+  HostModel(const ModelConfig& model, const EngineConfig& config, const Checkpoint& checkpoint)
+      : model_(model), config_(config), loader_(checkpoint, config.dtype) {}
+  absl::Status Load();
+
+  const ModelConfig& model_;
+  const EngineConfig config_;
+  WeightLoader loader_;
+  AttentionWeights weights_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<ExpertStore> experts_;
+  std::unique_ptr<StoredExperts> host_;
+  std::unique_ptr<LocalExchange> exchange_;
+  std::unique_ptr<LatentCache> cache_;
+  std::unique_ptr<Transformer> transformer_;
+};
+
+}  // namespace sextant::cli
