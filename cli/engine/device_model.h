@@ -29,6 +29,7 @@ class DeviceModel final : public WholeModel {
     std::optional<std::int64_t> cache_tokens = std::nullopt;  // absent: all there is room for
     std::int64_t max_batch_tokens = 512;
     std::int64_t max_sequences = 64;
+    std::int64_t max_logit_rows = 0;  // of a step; 0: one for each sequence
     int upload_threads = 1;
     DeviceUpload::Progress progress = nullptr;
   };

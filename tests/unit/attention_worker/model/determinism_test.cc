@@ -3,9 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
-#include <deque>
-#include <random>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -14,6 +11,7 @@
 #include "attention_worker/model/transformer.h"
 #include "common/device/backend.h"
 #include "tests/golden/golden_model.h"
+#include "tests/support/fed_sequence.h"
 #include "tests/support/loaded_model.h"
 
 namespace sextant {
@@ -131,7 +129,7 @@ TEST_P(DeterminismTest, AForkThatSharesBlocksGoesOnAsIfItWereAlone) {
 TEST_P(DeterminismTest, AskingForFewerLogitsChangesNone) {
   const auto model = Open(2);
   ASSERT_NE(model, nullptr);
-  const auto ids = RandomIds(40, 9);
+  const auto ids = RandomIds(40, 9, kVocab);
   constexpr std::int64_t kPrompt = 25;
   const std::vector<float> all = FeedAlone(*model, ids, kPrompt, 1000, 1000);
   const std::int64_t vocab = model->config().vocab_size;
