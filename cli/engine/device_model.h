@@ -28,8 +28,7 @@ class DeviceModel final : public WholeModel {
     std::int64_t memory_bytes = 0;                            // at most; 0: what is free
     std::optional<std::int64_t> cache_tokens = std::nullopt;  // absent: all there is room for
     std::int64_t max_batch_tokens = 512;
-    std::int64_t max_sequences = 64;
-    std::int64_t max_logit_rows = 0;  // of a step; 0: one for each sequence
+    std::int64_t max_sequences = 64;  // of a step, and as many rows of logits
     int upload_threads = 1;
     DeviceUpload::Progress progress = nullptr;
   };

@@ -42,10 +42,8 @@ class DeviceModelTest : public testing::Test {
     return DeviceModel::Open(std::move(backend), config_, checkpoint_.get(), options);
   }
   [[nodiscard]] std::unique_ptr<DeviceModel> Open(std::int64_t cache_tokens = 1024) {
-    auto model = TryOpen({.cache_tokens = cache_tokens,
-                          .max_batch_tokens = 64,
-                          .max_sequences = 16,
-                          .max_logit_rows = 64});
+    auto model =
+        TryOpen({.cache_tokens = cache_tokens, .max_batch_tokens = 64, .max_sequences = 64});
     EXPECT_TRUE(model.ok()) << model.status();
     return model.ok() ? *std::move(model) : nullptr;
   }
