@@ -20,6 +20,7 @@
 #include "common/tensor/float_types.h"
 #include "common/weights/device_upload.h"
 #include "kernels/cuda_module/cuda_kernels.h"
+#include "kernels/rope/yarn.h"
 
 namespace sextant {
 
@@ -81,8 +82,8 @@ struct DeviceWeights {
   [[nodiscard]] static absl::StatusOr<DeviceWeights> Allocate(GpuDriver& gpu,
                                                               const ModelConfig& config);
 
-  // Both are done once upload.Finish() has returned. Errors: those of the upload; InvalidArgument
-  // for weights that are not bf16.
+  // Each of these has happened once upload.Finish() has returned. Errors: those of the upload;
+  // InvalidArgument for weights that are not bf16.
   [[nodiscard]] absl::Status Upload(const ModelConfig& config, const AttentionWeights& weights,
                                     DeviceUpload& upload);
 
@@ -90,6 +91,10 @@ struct DeviceWeights {
   [[nodiscard]] absl::Status FillRandom(const ModelConfig& config, GpuDriver& gpu,
                                         const CudaKernels& kernels, std::uint64_t seed,
                                         DeviceUpload& upload);
+
+  // The rotary tables of all positions.
+  [[nodiscard]] absl::Status UploadRotary(const ModelConfig& config, const RopeTable& rope,
+                                          DeviceUpload& upload);
 };
 
 }  // namespace sextant

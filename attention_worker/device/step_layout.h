@@ -24,7 +24,7 @@ namespace sextant {
 inline constexpr std::int64_t kMostSpanKeys = 4096;
 
 // Splits that the decode rows of a step may have together even where they share their contexts:
-// 132 MiB of partial results for 16 heads.
+// 129 MiB of partial results for 16 heads.
 inline constexpr std::int64_t kSharedSplits = 4096;
 
 struct StepSizes {
