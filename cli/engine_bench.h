@@ -21,8 +21,9 @@ namespace sextant::cli {
 
 struct BenchCase {
   bool decode = false;
-  std::int64_t rows = 0;   // of the prompt, or sequences
-  std::int64_t steps = 1;  // per round
+  std::int64_t rows = 0;     // of the prompt, or sequences
+  std::int64_t context = 0;  // positions before the generated one
+  std::int64_t steps = 1;    // per round
 };
 
 // Medians over the rounds.
@@ -44,7 +45,6 @@ struct BenchResult {
 
 struct BenchOptions {
   std::vector<BenchCase> cases;
-  std::int64_t context = 128;  // positions before the generated one
   int rounds = 5;
 };
 

@@ -44,17 +44,17 @@ absl::Status DeviceModel::MakePlan(const Options& options) {
                      budget >> 20, " MiB of ", info_.name, " are free"));
   }
   if (options.memory_bytes > 0) budget = options.memory_bytes;
-  ASSIGN_OR_RETURN(plan_, PlanMemory(model_, {.budget_bytes = budget,
-                                              .reserve_bytes = std::min(kReserveBytes, budget / 16),
-                                              .routed_expert_bytes = DeviceExperts::Bytes(
-                                                  model_, model_.n_routed_experts),
-                                              .expert_workspace_bytes =
-                                                  LocalDeviceExchange::WorkspaceBytes(
-                                                      model_, options.max_batch_tokens),
-                                              .max_batch_tokens = options.max_batch_tokens,
-                                              .max_sequences = options.max_sequences,
-                                              .block_tokens = kBlockTokens,
-                                              .cache_tokens = options.cache_tokens}));
+  ASSIGN_OR_RETURN(
+      plan_, PlanMemory(model_, {.budget_bytes = budget,
+                                 .reserve_bytes = std::min(kReserveBytes, budget / 16),
+                                 .routed_expert_bytes =
+                                     DeviceExperts::Bytes(model_, model_.n_routed_experts),
+                                 .expert_workspace_bytes = LocalDeviceExchange::WorkspaceBytes(
+                                     model_, options.max_batch_tokens),
+                                 .max_batch_tokens = options.max_batch_tokens,
+                                 .max_sequences = options.max_sequences,
+                                 .block_tokens = kBlockTokens,
+                                 .cache_tokens = options.cache_tokens}));
   return absl::OkStatus();
 }
 

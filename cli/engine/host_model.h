@@ -37,6 +37,7 @@ class HostModel final : public WholeModel {
   void set_routing_observer(RoutingObserver* observer) override {
     transformer_->set_routing_observer(observer);
   }
+  [[nodiscard]] bool is_slow_when_observed() const override { return false; }
   [[nodiscard]] absl::StatusOr<Ceilings> MeasureCeilings() override;
   [[nodiscard]] absl::StatusOr<std::int64_t> WorkspaceBytes() override;
 

@@ -29,6 +29,8 @@ class WholeModel {
 
   // Called for every MoE layer of every step until it is set to null.
   virtual void set_routing_observer(RoutingObserver* observer) = 0;
+  // Whether steps are slower meanwhile.
+  [[nodiscard]] virtual bool is_slow_when_observed() const = 0;
 
   // What the device could do at best, measured now.
   [[nodiscard]] virtual absl::StatusOr<Ceilings> MeasureCeilings() = 0;
