@@ -2,10 +2,10 @@
 //
 // Ownership: everything made of a driver is destroyed before it.
 // Errors:    ResourceExhausted when memory is short, InvalidArgument for refused arguments,
-// Internal
-//            for the rest; `what` names what was asked for.
+//            Internal for the rest; `what` names what was asked for.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -24,6 +24,7 @@ class GpuMemory {
   enum class Place : std::uint8_t { kDevice, kPinnedHost };
 
   GpuMemory() = default;
+  // No bytes are no memory: data() is null.
   [[nodiscard]] static absl::StatusOr<GpuMemory> Allocate(GpuDriver& gpu, Place place,
                                                           std::int64_t bytes,
                                                           absl::string_view what);
@@ -43,6 +44,7 @@ class GpuMemory {
   std::int64_t bytes_ = 0;
 };
 
+// Waits at its end for what is on it, so that memory declared before it is not freed under work.
 class GpuStream {
  public:
   [[nodiscard]] static absl::StatusOr<GpuStream> Create(GpuDriver& gpu);

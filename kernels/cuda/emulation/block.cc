@@ -30,19 +30,24 @@ Block& Block::Current() {
   return block;
 }
 
+DeviceStatus Block::Check(const LaunchShape& shape) {
+  if (shape.blocks_x >= 1 && shape.blocks_y >= 1 && shape.blocks_y <= 65535 && shape.threads >= 1 &&
+      shape.threads <= kMostThreads && shape.threads % kWarpSize == 0 && shape.shared_bytes >= 0 &&
+      shape.shared_bytes <= kMostSharedBytes) {
+    return {};
+  }
+  message_ = absl::StrCat("no GPU of sm_80 can launch ", shape.blocks_x, " x ", shape.blocks_y,
+                          " blocks of ", shape.threads, " threads with ", shape.shared_bytes,
+                          " bytes of shared memory");
+  return {DeviceError::kEmulation, message_.c_str()};
+}
+
 DeviceStatus Block::Run(const LaunchShape& shape, const std::function<void()>& kernel) {
+  RETURN_IF_DEVICE_FAILED(Check(shape));
   message_.clear();
   failed_ = false;
   shape_ = shape;
   kernel_ = &kernel;
-  if (shape.blocks_x < 1 || shape.blocks_y < 1 || shape.blocks_y > 65535 || shape.threads < 1 ||
-      shape.threads > kMostThreads || shape.threads % kWarpSize != 0 || shape.shared_bytes < 0 ||
-      shape.shared_bytes > kMostSharedBytes) {
-    message_ = absl::StrCat("no GPU of sm_80 can launch ", shape.blocks_x, " x ", shape.blocks_y,
-                            " blocks of ", shape.threads, " threads with ", shape.shared_bytes,
-                            " bytes of shared memory");
-    return {DeviceError::kEmulation, message_.c_str()};
-  }
   for (std::int64_t y = 0; y < shape.blocks_y; ++y) {
     for (std::int64_t x = 0; x < shape.blocks_x; ++x) {
       block_x_ = static_cast<int>(x);

@@ -48,6 +48,8 @@ class Block {
   // The one of this host thread.
   static Block& Current();
 
+  // Whether a GPU would take such a launch.
+  DeviceStatus Check(const LaunchShape& shape);
   DeviceStatus Run(const LaunchShape& shape, const std::function<void()>& kernel);
 
   // Since the last call of this.

@@ -6,10 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "common/tensor/float_types.h"
 #include "kernels/cuda/emulation/block.h"
+#include "kernels/cuda/emulation/stream_queue.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/words.h"
 
@@ -210,10 +212,18 @@ inline std::uint32_t AtomicAdd(SharedSpan<std::uint32_t> to, int i, std::uint32_
 inline void AtomicAdd(std::uint32_t* to, std::uint32_t value) { *to += value; }
 inline void AtomicOr(std::uint32_t* to, std::uint32_t value) { *to |= value; }
 
+// At once on the default stream; on another when that is waited for, with the arguments as they are
+// now.
 template <typename... Parameters, typename... Arguments>
-DeviceStatus Launch(DeviceStream, const LaunchShape& shape, void (*kernel)(Parameters...),
+DeviceStatus Launch(DeviceStream stream, const LaunchShape& shape, void (*kernel)(Parameters...),
                     Arguments&&... arguments) {
-  return emulation::Block::Current().Run(shape, [&] { kernel(arguments...); });
+  const auto run = [shape, kernel,
+                    given = std::tuple<Parameters...>(std::forward<Arguments>(arguments)...)] {
+    return emulation::Block::Current().Run(shape, [&] { std::apply(kernel, given); });
+  };
+  if (stream.handle == nullptr) return run();
+  RETURN_IF_DEVICE_FAILED(emulation::Block::Current().Check(shape));
+  return static_cast<emulation::StreamQueue*>(stream.handle)->Add({run, nullptr});
 }
 
 }  // namespace sextant

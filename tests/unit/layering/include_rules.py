@@ -19,8 +19,8 @@ MAY_INCLUDE = {
     "common": ["common", "proto"],
     "proto": [],
     "kernels": ["common/base", "common/tensor", "common/device", "kernels"],
-    "kernels/cuda": ["common/tensor"],
-    "kernels/cuda/emulation": ["common/base", "common/tensor", "kernels/cuda"],
+    "kernels/cuda": ["common/device", "common/tensor"],
+    "kernels/cuda/emulation": ["common/base", "common/device", "common/tensor", "kernels/cuda"],
     "kernels/sampling": [
         "common/base", "common/tensor", "common/device", "common/sampling_params", "kernels",
     ],
@@ -65,7 +65,8 @@ ISA_FORBIDDEN = re.compile(
 # Device code stays in files that nvcc compiles, so that nothing else needs its headers.
 DEVICE_CODE = re.compile(r"(\.cuh|kernels/cuda/device.*\.h|kernels/cuda/emulation/.*)$")
 MAY_HOLD_DEVICE_CODE = re.compile(
-    r"(\.cu|\.cuh)$|^kernels/cuda/|^tests/unit/kernels/cuda/|^tests/support/device/.*_emulated\.cc$")
+    r"(\.cu|\.cuh)$|^kernels/cuda/|^tests/unit/kernels/cuda/"
+    r"|^tests/support/device/(.*_emulated\.cc|emulated_gpu\.h)$")
 
 SUFFIXES = {".h", ".cc", ".cu", ".cuh"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)

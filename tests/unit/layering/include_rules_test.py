@@ -73,7 +73,10 @@ class IncludeRulesTest(unittest.TestCase):
         self.assert_allowed("kernels/cuda/device.h", emulator)
         self.assert_forbidden("kernels/cuda/reduce.cuh", emulator)
         self.assert_forbidden("kernels/moe/a_cuda.cu", emulator)
+        self.assert_allowed("tests/support/device/emulated_gpu.h", emulator)
+        self.assert_forbidden("tests/support/device/a.h", emulator)
         self.assert_forbidden("kernels/moe/a.cc", "#include <cuda_runtime.h>")
+        self.assert_allowed("kernels/cuda/launch.h", '#include "common/device/device_stream.h"')
         self.assert_forbidden("kernels/cuda/launch.h", '#include "common/base/status.h"')
 
     def test_includes_are_written_from_the_root(self):
