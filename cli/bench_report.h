@@ -16,8 +16,7 @@ struct BenchedEngine {
   std::string profile;  // WholeModel says
   Precision precision;
   std::string device;
-  std::int64_t context = 0;  // of the decode cases
-  double ready_s = 0;        // from the start of the process
+  double ready_s = 0;  // from the start of the process
 };
 
 // A table for people.

@@ -67,9 +67,8 @@ absl::Status Logits(const LogitsOptions& options) {
                      " positions; give a number up to that, or 0 for all"));
   }
   ASSIGN_OR_RETURN(EngineConfig config, MakeEngineConfig(options.engine));
-  config.cache_tokens = std::max(config.cache_tokens, length);
   ASSIGN_OR_RETURN(const std::unique_ptr<LocalEngine> local,
-                   LocalEngine::Open(options.engine.model, config));
+                   LocalEngine::Open(options.engine.model, config, {.min_cache_tokens = length}));
   RETURN_IF_ERROR(CheckIds(ids, local->model()));
 
   const std::int64_t wanted_from = options.last > 0 ? length - options.last : 0;

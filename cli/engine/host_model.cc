@@ -17,9 +17,9 @@ constexpr std::int64_t kSmallestSample = std::int64_t{256} << 20;
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<HostModel>> HostModel::Open(const ModelConfig& model,
-                                                           const EngineConfig& config,
-                                                           const Checkpoint& checkpoint) {
-  std::unique_ptr<HostModel> host(new HostModel(model, config, checkpoint));
+                                                           const Checkpoint& checkpoint,
+                                                           const Options& options) {
+  std::unique_ptr<HostModel> host(new HostModel(model, checkpoint, options));
   RETURN_IF_ERROR(host->Load());
   return host;
 }
@@ -30,24 +30,24 @@ absl::Status HostModel::Load() {
   ASSIGN_OR_RETURN(ExpertStore experts, ExpertStore::Load(model_, AllExperts(model_), loader_));
   experts_ = std::make_unique<ExpertStore>(std::move(experts));
 
-  pool_ = std::make_unique<ThreadPool>(ThreadCount(config_.threads));
+  pool_ = std::make_unique<ThreadPool>(ThreadCount(options_.threads));
   stream_ = std::make_unique<Stream>(backend, *pool_);
-  host_ = std::make_unique<StoredExperts>(*experts_, *stream_, config_.dtype);
+  host_ = std::make_unique<StoredExperts>(*experts_, *stream_, options_.precision);
   exchange_ =
       std::make_unique<LocalExchange>(*host_, static_cast<std::int32_t>(model_.n_routed_experts));
-  const std::int64_t blocks = (config_.cache_tokens + kBlockTokens - 1) / kBlockTokens;
+  const std::int64_t blocks = (options_.cache_tokens + kBlockTokens - 1) / kBlockTokens;
   ASSIGN_OR_RETURN(cache_,
                    LatentCache::Create({.num_layers = static_cast<int>(model_.num_hidden_layers),
                                         .width = model_.cache_row_dim(),
                                         .block_tokens = kBlockTokens,
                                         .num_blocks = static_cast<std::int32_t>(blocks),
-                                        .dtype = StorageType(config_.dtype)}));
+                                        .dtype = StorageType(options_.precision)}));
   ASSIGN_OR_RETURN(transformer_, Transformer::Create({.config = model_,
                                                       .weights = weights_,
                                                       .stream = *stream_,
                                                       .cache = *cache_,
                                                       .exchange = *exchange_,
-                                                      .precision = config_.dtype}));
+                                                      .precision = options_.precision}));
   return absl::OkStatus();
 }
 

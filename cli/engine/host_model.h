@@ -9,10 +9,10 @@
 #include "attention_worker/model/attention_weights.h"
 #include "attention_worker/model/transformer.h"
 #include "cli/engine/whole_model.h"
-#include "common/config/engine_config.h"
 #include "common/config/model_config.h"
 #include "common/device/stream.h"
 #include "common/exchange/local_exchange.h"
+#include "common/tensor/precision.h"
 #include "common/weights/checkpoint.h"
 #include "common/weights/weight_loader.h"
 #include "expert_worker/compute/stored_experts.h"
@@ -22,10 +22,17 @@ namespace sextant::cli {
 
 class HostModel final : public WholeModel {
  public:
+  struct Options {
+    std::int64_t threads = 0;  // 0: one for each processor
+    Precision precision = Precision::kBf16;
+    std::int64_t cache_tokens = 0;
+  };
+
   // No weight is read yet. `model` and `checkpoint` outlive this.
   // Errors: those of the checkpoint and the backend; ResourceExhausted for want of memory.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<HostModel>> Open(
-      const ModelConfig& model, const EngineConfig& config, const Checkpoint& checkpoint);
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<HostModel>> Open(const ModelConfig& model,
+                                                                       const Checkpoint& checkpoint,
+                                                                       const Options& options);
 
   [[nodiscard]] StepModel& step_model() override { return *transformer_; }
   [[nodiscard]] LatentCache& cache() override { return *cache_; }
@@ -42,12 +49,12 @@ class HostModel final : public WholeModel {
   [[nodiscard]] absl::StatusOr<std::int64_t> WorkspaceBytes() override;
 
  private:
-  HostModel(const ModelConfig& model, const EngineConfig& config, const Checkpoint& checkpoint)
-      : model_(model), config_(config), loader_(checkpoint, config.dtype) {}
+  HostModel(const ModelConfig& model, const Checkpoint& checkpoint, const Options& options)
+      : model_(model), options_(options), loader_(checkpoint, options.precision) {}
   absl::Status Load();
 
   const ModelConfig& model_;
-  const EngineConfig config_;
+  const Options options_;
   WeightLoader loader_;
   AttentionWeights weights_;
   std::unique_ptr<ThreadPool> pool_;

@@ -1,12 +1,12 @@
 #include "cli/engine/local_engine.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "cli/engine/cache_limits.h"
 #include "cli/engine/device_model.h"
 #include "cli/engine/host_model.h"
 #include "cli/progress_bar.h"
@@ -18,7 +18,7 @@ namespace sextant::cli {
 
 absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Open(const std::string& model_dir,
                                                                const EngineConfig& config,
-                                                               Weights weights) {
+                                                               const Options& options) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(model_dir, ignored)) {
     return absl::NotFoundError(absl::StrCat(
@@ -26,12 +26,12 @@ absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Open(const std::string
   }
   ASSIGN_OR_RETURN(ModelConfig model, ReadModelConfig(model_dir));
   std::optional<Checkpoint> checkpoint;
-  if (weights == Weights::kCheckpoint) {
+  if (!options.random_weights) {
     ASSIGN_OR_RETURN(checkpoint, Checkpoint::Open(model_dir));
     RETURN_IF_ERROR(CheckModelTensors(*checkpoint, model));
   }
   std::unique_ptr<LocalEngine> engine(
-      new LocalEngine(std::move(model), config, std::move(checkpoint)));
+      new LocalEngine(std::move(model), config, options, std::move(checkpoint)));
   RETURN_IF_ERROR(engine->Load());
   return engine;
 }
@@ -46,7 +46,12 @@ absl::Status LocalEngine::Load() {
         "random weights are for measuring on a GPU; for a CPU make a checkpoint of them with "
         "`sextant make-checkpoint`");
   }
-  ASSIGN_OR_RETURN(whole_, HostModel::Open(model_, config_, *checkpoint_));
+  const std::int64_t wanted = config_.cache_tokens > 0 ? config_.cache_tokens : kHostCacheTokens;
+  ASSIGN_OR_RETURN(whole_,
+                   HostModel::Open(model_, *checkpoint_,
+                                   {.threads = config_.threads,
+                                    .precision = config_.dtype,
+                                    .cache_tokens = std::max(wanted, options_.min_cache_tokens)}));
   return absl::OkStatus();
 }
 
@@ -63,10 +68,12 @@ absl::StatusOr<std::unique_ptr<WholeModel>> LocalEngine::OpenDevice() {
   }
   std::optional<ProgressBar> bar;
   DeviceModel::Options options{.memory_bytes = config_.device_memory,
-                               .cache_tokens = config_.cache_tokens,
                                .max_batch_tokens = config_.max_batch_tokens,
-                               .max_sequences = kMaxSequences,
+                               .max_sequences = options_.max_sequences,
                                .upload_threads = ThreadCount(config_.threads)};
+  if (config_.cache_tokens > 0) {
+    options.cache_tokens = std::max(config_.cache_tokens, options_.min_cache_tokens);
+  }
   options.progress = [&bar](std::int64_t done, std::int64_t of) {
     if (!bar.has_value()) bar.emplace("weights to the GPU");
     bar->Update(done, of);
@@ -78,7 +85,7 @@ absl::StatusOr<std::unique_ptr<WholeModel>> LocalEngine::OpenDevice() {
 Engine LocalEngine::MakeEngine(std::vector<std::int32_t> banned_ids) {
   return Engine(step_model(), cache(),
                 {.max_batch_tokens = config_.max_batch_tokens,
-                 .max_sequences = kMaxSequences,
+                 .max_sequences = options_.max_sequences,
                  .max_context = model_.max_position_embeddings,
                  .vocab_size = model_.vocab_size,
                  .banned_ids = std::move(banned_ids)});

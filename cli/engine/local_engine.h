@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "attention_worker/engine/engine.h"
+#include "cli/engine/cache_limits.h"
 #include "cli/engine/whole_model.h"
 #include "common/config/engine_config.h"
 #include "common/config/model_config.h"
@@ -18,16 +19,23 @@ namespace sextant::cli {
 
 class LocalEngine {
  public:
-  // Where the weights come from: the checkpoint, or the air, for measuring on a GPU.
-  enum class Weights : std::uint8_t { kCheckpoint, kRandom };
+  struct Options {
+    bool random_weights = false;  // of the model's shape, for measuring on a GPU
+    std::int64_t min_cache_tokens =
+        0;  // that the latent cache must hold, whatever the settings say
+    std::int64_t max_sequences = kMaxSequences;  // of a step
+  };
 
   // Maps the checkpoint in `model_dir` and readies the model. On a CPU no weight is read yet; on a
   // GPU all are there afterwards. With random weights the folder needs no more than config.json.
   // Errors: those of the configuration, the checkpoint, the backend and the GPU's memory, naming
   // the file; FailedPrecondition for a GPU that was asked for and cannot be used.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<LocalEngine>> Open(
-      const std::string& model_dir, const EngineConfig& config,
-      Weights weights = Weights::kCheckpoint);
+      const std::string& model_dir, const EngineConfig& config, const Options& options);
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<LocalEngine>> Open(
+      const std::string& model_dir, const EngineConfig& config) {
+    return Open(model_dir, config, Options());
+  }
 
   [[nodiscard]] const ModelConfig& model() const { return model_; }
   [[nodiscard]] const EngineConfig& config() const { return config_; }
@@ -40,14 +48,19 @@ class LocalEngine {
   [[nodiscard]] Engine MakeEngine(std::vector<std::int32_t> banned_ids);
 
  private:
-  LocalEngine(ModelConfig model, EngineConfig config, std::optional<Checkpoint> checkpoint)
-      : model_(std::move(model)), config_(config), checkpoint_(std::move(checkpoint)) {}
+  LocalEngine(ModelConfig model, const EngineConfig& config, const Options& options,
+              std::optional<Checkpoint> checkpoint)
+      : model_(std::move(model)),
+        config_(config),
+        options_(options),
+        checkpoint_(std::move(checkpoint)) {}
   absl::Status Load();
   // The GPU, or null for the CPU.
   [[nodiscard]] absl::StatusOr<std::unique_ptr<WholeModel>> OpenDevice();
 
   ModelConfig model_;
   EngineConfig config_;
+  Options options_;
   std::optional<Checkpoint> checkpoint_;  // absent: random weights
   std::unique_ptr<WholeModel> whole_;
 };
