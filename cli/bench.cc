@@ -135,6 +135,7 @@ void AddBenchCommand(CLI::App& app, int& exit_code) {
       "bench", "Measure how fast a model runs: in this process, or served by a cluster");
   command->require_subcommand(1);
   AddBenchEngineCommand(*command, exit_code);
+  AddBenchStreamsCommand(*command, exit_code);
   AddBenchServeCommand(*command, exit_code);
 }
 
