@@ -61,6 +61,7 @@ class DeviceModel final : public WholeModel {
   DeviceModel(CudaBackend backend, const ModelConfig& model, GpuStream stream)
       : model_(model), backend_(std::move(backend)), stream_(std::move(stream)) {}
 
+  [[nodiscard]] absl::Status CheckWidths() const;
   [[nodiscard]] absl::Status MakePlan(const Options& options);
   [[nodiscard]] absl::Status LoadWeights(const Checkpoint* checkpoint, const Options& options);
   [[nodiscard]] absl::Status MakeCache();

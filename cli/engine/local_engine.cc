@@ -66,8 +66,9 @@ absl::StatusOr<std::unique_ptr<WholeModel>> LocalEngine::OpenDevice() {
     }
     return nullptr;
   }
+  if (config_.dtype == Precision::kFp32) return nullptr;  // which no GPU computes here
   std::optional<ProgressBar> bar;
-  DeviceModel::Options options{.memory_bytes = config_.device_memory,
+  DeviceModel::Options options{.memory_bytes = config_.device_memory_bytes,
                                .max_batch_tokens = config_.max_batch_tokens,
                                .max_sequences = options_.max_sequences,
                                .upload_threads = ThreadCount(config_.threads)};
