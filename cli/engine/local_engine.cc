@@ -46,12 +46,11 @@ absl::Status LocalEngine::Load() {
         "random weights are for measuring on a GPU; for a CPU make a checkpoint of them with "
         "`sextant make-checkpoint`");
   }
-  const std::int64_t wanted = config_.cache_tokens > 0 ? config_.cache_tokens : kHostCacheTokens;
-  ASSIGN_OR_RETURN(whole_,
-                   HostModel::Open(model_, *checkpoint_,
-                                   {.threads = config_.threads,
-                                    .precision = config_.dtype,
-                                    .cache_tokens = std::max(wanted, options_.min_cache_tokens)}));
+  ASSIGN_OR_RETURN(whole_, HostModel::Open(model_, *checkpoint_,
+                                           {.threads = config_.threads,
+                                            .precision = config_.dtype,
+                                            .cache_tokens = std::max(HostCacheTokens(config_),
+                                                                     options_.min_cache_tokens)}));
   return absl::OkStatus();
 }
 

@@ -41,6 +41,11 @@ struct EngineConfig {
   friend bool operator==(const EngineConfig&, const EngineConfig&) = default;
 };
 
+// What the latent cache holds on a CPU.
+[[nodiscard]] inline std::int64_t HostCacheTokens(const EngineConfig& config) {
+  return config.cache_tokens > 0 ? config.cache_tokens : kHostCacheTokens;
+}
+
 // Declares the section's keys on the root of a file.
 void ReadEngineSection(YamlReader& root, EngineConfig* config);
 
