@@ -10,10 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "cli/bench_report.h"
 #include "cli/commands.h"
+#include "cli/engine/local_engine.h"
+#include "cli/engine/process_status.h"
 #include "cli/engine_bench.h"
 #include "cli/engine_flags.h"
-#include "cli/local_engine.h"
-#include "cli/process_status.h"
 #include "cli/standard_streams.h"
 #include "common/base/status.h"
 
@@ -24,8 +24,10 @@ struct Options {
   EngineFlags engine;
   std::string output = "text";
   int rounds = 5;
-  std::int64_t prompt = 512;
+  std::string weights = "checkpoint";
+  std::vector<std::int64_t> prompts = {512};
   std::vector<std::int64_t> batches = {1, 4, 8, 16, 32};
+  std::vector<std::int64_t> contexts = {128};
 };
 
 // About as much work in each case; the small ones need steps to be timed.
@@ -34,9 +36,14 @@ std::int64_t StepsFor(std::int64_t batch) { return batch < 4 ? 16 : batch < 16 ?
 BenchOptions CasesOf(const Options& options) {
   BenchOptions bench;
   bench.rounds = options.rounds;
-  if (options.prompt > 0) bench.cases.push_back({.decode = false, .rows = options.prompt});
-  for (const std::int64_t batch : options.batches) {
-    bench.cases.push_back({.decode = true, .rows = batch, .steps = StepsFor(batch)});
+  for (const std::int64_t prompt : options.prompts) {
+    if (prompt > 0) bench.cases.push_back({.decode = false, .rows = prompt});
+  }
+  for (const std::int64_t context : options.contexts) {
+    for (const std::int64_t batch : options.batches) {
+      bench.cases.push_back(
+          {.decode = true, .rows = batch, .context = context, .steps = StepsFor(batch)});
+    }
   }
   return bench;
 }
@@ -51,18 +58,24 @@ void ShowProgress(const std::string& what) {
 absl::Status BenchEngine(const Options& options) {
   const BenchOptions bench = CasesOf(options);
   ASSIGN_OR_RETURN(EngineConfig config, MakeEngineConfig(options.engine));
-  config.cache_tokens = std::max(config.cache_tokens, CacheTokensFor(bench));
+  std::int64_t sequences = kMaxSequences;
+  for (const BenchCase& of : bench.cases) {
+    config.max_batch_tokens = std::max(config.max_batch_tokens, of.rows);
+    if (of.decode) sequences = std::max(sequences, of.rows);
+  }
   ASSIGN_OR_RETURN(const std::unique_ptr<LocalEngine> local,
-                   LocalEngine::Open(options.engine.model, config));
+                   LocalEngine::Open(options.engine.model, config,
+                                     {.random_weights = options.weights == "random",
+                                      .min_cache_tokens = CacheTokensFor(bench),
+                                      .max_sequences = sequences}));
   ASSIGN_OR_RETURN(const double ready_s, SecondsSinceStart());
   ASSIGN_OR_RETURN(const BenchReport report, RunEngineBench(*local, bench, ShowProgress));
   ShowProgress("");
   const BenchedEngine engine{.model_dir = options.engine.model,
                              .model = local->model(),
-                             .backend = local->stream().backend(),
+                             .profile = local->whole().profile(),
                              .precision = local->precision(),
-                             .threads = local->stream().pool().num_threads(),
-                             .context = bench.context,
+                             .device = local->whole().device(),
                              .ready_s = ready_s};
   return WriteStandardOutput(options.output == "json" ? ReportAsJson(engine, report)
                                                       : ReportAsText(engine, report));
@@ -91,12 +104,25 @@ void AddBenchEngineCommand(CLI::App& bench, int& exit_code) {
   command->add_option("--rounds", options->rounds, "How often every case is timed")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command->add_option("--prompt", options->prompt, "Tokens of the prefill; 0: none")
-      ->check(CLI::Range(0, 4096))
+  command->add_option("--prompt", options->prompts, "Tokens of the prefills: 512,2048; 0: none")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 32768))
       ->capture_default_str();
   command->add_option("--batch", options->batches, "Sequences of the decode steps: 1,4,8")
       ->delimiter(',')
-      ->check(CLI::Range(1, 256))
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command
+      ->add_option("--context", options->contexts,
+                   "Tokens before the one that decode steps compute: 512,4096")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 131072))
+      ->capture_default_str();
+  command
+      ->add_option("--weights", options->weights,
+                   "checkpoint, or random: on a GPU, of the model's shape, for which the folder\n"
+                   "needs only config.json")
+      ->check(CLI::IsMember({"checkpoint", "random"}))
       ->capture_default_str();
   command->callback(
       [options, &exit_code] { exit_code = ExitCode("bench engine", BenchEngine(*options)); });
@@ -109,6 +135,7 @@ void AddBenchCommand(CLI::App& app, int& exit_code) {
       "bench", "Measure how fast a model runs: in this process, or served by a cluster");
   command->require_subcommand(1);
   AddBenchEngineCommand(*command, exit_code);
+  AddBenchStreamsCommand(*command, exit_code);
   AddBenchServeCommand(*command, exit_code);
 }
 

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "cli/process_status.h"
+#include "cli/engine/process_status.h"
 #include "cli/step_cost.h"
 
 namespace sextant::cli {
@@ -15,12 +15,13 @@ const char* DtypeName(Precision precision) {
 }
 
 std::string CaseName(const BenchCase& of) {
-  return absl::StrCat(of.decode ? "decode, batch " : "prefill ", of.rows);
+  if (!of.decode) return absl::StrCat("prefill ", of.rows);
+  return absl::StrCat("decode ", of.rows, " at ", of.context);
 }
 
 std::string CaseLine(const BenchResult& result) {
   return absl::StrFormat(
-      "%-17s %9.1f %10.1f %8.1f %9.0f %7.0f%%   %3.0f%% of %.1f GB/s, %3.0f%% of %.0f GFLOP/s\n",
+      "%-19s %9.1f %10.1f %8.1f %9.0f %7.0f%%   %3.0f%% of %.1f GB/s, %3.0f%% of %.0f GFLOP/s\n",
       CaseName(result.of), result.tokens_per_s, result.seconds * 1e3,
       result.bytes / result.seconds * 1e-9, result.flops / result.seconds * 1e-9,
       100 * result.share, 100 * result.read_share(), result.read_bytes_per_s * 1e-9,
@@ -31,14 +32,14 @@ std::string CaseLine(const BenchResult& result) {
 
 std::string ReportAsText(const BenchedEngine& engine, const BenchReport& report) {
   std::string text = absl::StrFormat(
-      "%s: %d layers, %.1fB parameters, %s\n%s, %s, %d threads\n"
-      "ready %.2f s after start; %.0f MiB beyond the mapped weights and the cached latents\n"
-      "decode at %d tokens of context\n\n"
-      "                   tokens/s    ms/step     GB/s   GFLOP/s   floor   of the ceilings\n",
+      "%s: %d layers, %.1fB parameters, %s\n%s, %s, %s\n"
+      "ready %.2f s after start; %.0f MiB beyond the weights and the cached latents\n"
+      "decode B at C: B sequences, C tokens of context each\n\n"
+      "                     tokens/s    ms/step     GB/s   GFLOP/s   floor   of the ceilings\n",
       engine.model_dir, engine.model.num_hidden_layers,
       static_cast<double>(ParameterCount(engine.model)) * 1e-9, DtypeName(engine.precision),
-      ProcessorName(), Name(engine.backend), engine.threads, engine.ready_s,
-      static_cast<double>(report.memory_bytes) / (1 << 20), engine.context);
+      ProcessorName(), engine.profile, engine.device, engine.ready_s,
+      static_cast<double>(report.memory_bytes) / (1 << 20));
   for (const BenchResult& result : report.results) text += CaseLine(result);
   return text;
 }
@@ -48,6 +49,7 @@ std::string ReportAsJson(const BenchedEngine& engine, const BenchReport& report)
   for (const BenchResult& result : report.results) {
     cases.push_back({{"phase", result.of.decode ? "decode" : "prefill"},
                      {result.of.decode ? "batch" : "prompt_tokens", result.of.rows},
+                     {"context_tokens", result.of.context},
                      {"tokens_per_s", result.tokens_per_s},
                      {"step_s", result.seconds},
                      {"step_bytes", result.bytes},
@@ -63,9 +65,8 @@ std::string ReportAsJson(const BenchedEngine& engine, const BenchReport& report)
                                  {"parameters", ParameterCount(engine.model)},
                                  {"dtype", DtypeName(engine.precision)},
                                  {"processor", ProcessorName()},
-                                 {"backend", Name(engine.backend)},
-                                 {"threads", engine.threads},
-                                 {"context_tokens", engine.context},
+                                 {"backend", engine.profile},
+                                 {"device", engine.device},
                                  {"ready_s", engine.ready_s},
                                  {"memory_beyond_weights_and_cache_bytes", report.memory_bytes},
                                  {"cases", std::move(cases)}};

@@ -6,7 +6,6 @@
 
 #include "cli/engine_bench.h"
 #include "common/config/model_config.h"
-#include "common/device/backend.h"
 #include "common/tensor/precision.h"
 
 namespace sextant::cli {
@@ -14,11 +13,10 @@ namespace sextant::cli {
 struct BenchedEngine {
   std::string model_dir;
   const ModelConfig& model;
-  Backend backend;
+  std::string profile;  // WholeModel says
   Precision precision;
-  int threads = 0;
-  std::int64_t context = 0;  // of the decode cases
-  double ready_s = 0;        // from the start of the process
+  std::string device;
+  double ready_s = 0;  // from the start of the process
 };
 
 // A table for people.

@@ -7,19 +7,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "cli/process_status.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "kernels/ceiling/ceiling.h"
-#include "kernels/sampling/sample.h"
 
 namespace sextant::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Reads that no cache holds: the head's weights where they are large enough, else other memory.
-constexpr std::int64_t kSmallestSample = std::int64_t{256} << 20;
 
 // Counts what the steps since Clear have chosen, layer by layer.
 class ExpertCounter final : public RoutingObserver {
@@ -70,54 +65,43 @@ struct Sequence {
   std::int32_t next = 0;  // the token to compute
 };
 
-struct Ceiling {
-  double read_bytes_per_s = 0;
-  double product_flops_per_s = 0;
-};
-
-Ceiling MeanOf(const Ceiling& a, const Ceiling& b) {
+Ceilings MeanOf(const Ceilings& a, const Ceilings& b) {
   return {(a.read_bytes_per_s + b.read_bytes_per_s) / 2,
           (a.product_flops_per_s + b.product_flops_per_s) / 2};
 }
 
 class Runner {
  public:
-  Runner(LocalEngine& engine, const BenchOptions& options)
-      : engine_(engine),
-        options_(options),
-        counter_(engine.model()),
-        prompt_blocks_(engine.cache()) {
-    engine_.transformer().set_routing_observer(&counter_);
+  explicit Runner(LocalEngine& engine) : engine_(engine), counter_(engine.model()) {
     sampling_.temperature = 0.3F;  // the published model's generation_config.json
     sampling_.top_p = 0.95F;
   }
-  ~Runner() { engine_.transformer().set_routing_observer(nullptr); }
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  absl::Status Prepare();
+  // What a case starts from: a prompt, or sequences with their contexts.
+  absl::Status Prepare(const BenchCase& of);
   absl::Status CheckRepeats(const BenchCase& of);
-  absl::StatusOr<Ceiling> MeasureCeiling();
   struct Timed {
     double seconds = 0;  // of a step
     StepCost cost;
   };
   absl::StatusOr<Timed> Time(const BenchCase& of);
-  // Beyond the mapped weights and the latents in the cache.
-  [[nodiscard]] absl::StatusOr<std::int64_t> MemoryBytes() const;
 
  private:
-  absl::StatusOr<MatrixView<const float>> Forward(const BenchCase& of);
+  absl::Status PrepareSequences(const BenchCase& of);
+  absl::Status ReadContext(absl::Span<const std::int32_t> ids, const SequenceBlocks& blocks);
+  absl::Status Forward(const BenchCase& of);
+  absl::Status Steps(const BenchCase& of);
   absl::Status Step(const BenchCase& of);
   [[nodiscard]] std::vector<std::int32_t> TokenIds(std::int64_t count, std::uint32_t seed) const;
 
   LocalEngine& engine_;
-  const BenchOptions& options_;
   ExpertCounter counter_;
   SamplingParams sampling_;
   std::vector<std::int32_t> prompt_;
-  SequenceBlocks prompt_blocks_;
-  std::vector<Sequence> sequences_;
+  std::vector<Sequence> sequences_;  // of decode cases; of a prompt: its own
+  std::int64_t context_ = -1;        // that they have
 };
 
 std::vector<std::int32_t> Runner::TokenIds(std::int64_t count, std::uint32_t seed) const {
@@ -131,27 +115,30 @@ std::vector<std::int32_t> Runner::TokenIds(std::int64_t count, std::uint32_t see
   return ids;
 }
 
-absl::Status Runner::Prepare() {
-  std::int64_t longest = 0;
-  std::int64_t batch = 0;
-  for (const BenchCase& of : options_.cases) {
-    std::int64_t& most = of.decode ? batch : longest;
-    most = std::max(most, of.rows);
-  }
-  prompt_ = TokenIds(longest, 1);
-  RETURN_IF_ERROR(prompt_blocks_.PrepareWrite(0, longest));
-  if (batch == 0) return absl::OkStatus();
+absl::Status Runner::Prepare(const BenchCase& of) {
+  if (of.decode) return PrepareSequences(of);
+  sequences_.clear();
+  context_ = -1;
+  prompt_ = TokenIds(of.rows, 1);
+  sequences_.emplace_back(SequenceBlocks(engine_.cache()));
+  return sequences_.front().blocks.PrepareWrite(0, of.rows);
+}
 
+absl::Status Runner::PrepareSequences(const BenchCase& of) {
+  if (context_ == of.context && static_cast<std::int64_t>(sequences_.size()) == of.rows) {
+    return absl::OkStatus();
+  }
+  sequences_.clear();
+  context_ = of.context;
   // One context, and a copy of it for each of the others: they share no memory.
-  const std::vector<std::int32_t> context = TokenIds(options_.context, 2);
-  const std::vector<std::int32_t> first = TokenIds(batch, 3);
+  const std::vector<std::int32_t> context = TokenIds(of.context, 2);
+  const std::vector<std::int32_t> first = TokenIds(of.rows, 3);
   SequenceBlocks blocks(engine_.cache());
-  RETURN_IF_ERROR(blocks.PrepareWrite(0, options_.context + 1));
-  RETURN_IF_ERROR(
-      engine_.transformer().Forward({{.token_ids = context, .blocks = &blocks}}).status());
-  for (std::int64_t i = 1; i < batch; ++i) {
-    Sequence copy(blocks.Fork(options_.context));
-    RETURN_IF_ERROR(copy.blocks.PrepareWrite(0, options_.context + 1));
+  RETURN_IF_ERROR(blocks.PrepareWrite(0, of.context + 1));
+  RETURN_IF_ERROR(ReadContext(context, blocks));
+  for (std::int64_t i = 1; i < of.rows; ++i) {
+    Sequence copy(blocks.Fork(of.context));
+    RETURN_IF_ERROR(copy.blocks.PrepareWrite(0, of.context + 1));
     sequences_.push_back(std::move(copy));
   }
   sequences_.emplace_back(std::move(blocks));
@@ -159,31 +146,38 @@ absl::Status Runner::Prepare() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<MatrixView<const float>> Runner::Forward(const BenchCase& of) {
+absl::Status Runner::ReadContext(absl::Span<const std::int32_t> ids, const SequenceBlocks& blocks) {
+  const auto chunk = static_cast<std::size_t>(engine_.config().max_batch_tokens);
+  for (std::size_t begin = 0; begin < ids.size(); begin += chunk) {
+    RETURN_IF_ERROR(engine_.step_model().Forward({{.token_ids = ids.subspan(begin, chunk),
+                                                   .start = static_cast<std::int64_t>(begin),
+                                                   .blocks = &blocks}}));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Runner::Forward(const BenchCase& of) {
   if (!of.decode) {
-    const auto ids = absl::MakeConstSpan(prompt_).first(static_cast<std::size_t>(of.rows));
-    return engine_.transformer().Forward(
-        {{.token_ids = ids, .blocks = &prompt_blocks_, .num_logits = 1}});
+    return engine_.step_model().Forward(
+        {{.token_ids = prompt_, .blocks = &sequences_.front().blocks, .num_logits = 1}});
   }
   std::vector<SequenceSlice> slices;
-  for (std::int64_t i = 0; i < of.rows; ++i) {
-    const Sequence& sequence = sequences_[static_cast<std::size_t>(i)];
+  for (const Sequence& sequence : sequences_) {
     slices.push_back({.token_ids = absl::MakeConstSpan(&sequence.next, 1),
-                      .start = options_.context,
+                      .start = of.context,
                       .generated = true,
                       .blocks = &sequence.blocks,
                       .num_logits = 1});
   }
-  return engine_.transformer().Forward(slices);
+  return engine_.step_model().Forward(slices);
 }
 
 absl::Status Runner::Step(const BenchCase& of) {
-  ASSIGN_OR_RETURN(const MatrixView<const float> logits, Forward(of));
-  std::vector<SampleRow> rows(static_cast<std::size_t>(logits.rows));
+  RETURN_IF_ERROR(Forward(of));
+  std::vector<SampleRow> rows(of.decode ? static_cast<std::size_t>(of.rows) : 1);
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = {.params = &sampling_, .position = i};
   std::vector<absl::StatusOr<SampledToken>> tokens(rows.size());
-  RETURN_IF_ERROR(Sample(engine_.stream(),
-                         {.logits = logits, .rows = rows, .results = absl::MakeSpan(tokens)}));
+  RETURN_IF_ERROR(engine_.step_model().Sample({.rows = rows, .results = absl::MakeSpan(tokens)}));
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     RETURN_IF_ERROR(tokens[i].status());
     if (of.decode) sequences_[i].next = tokens[i]->id;
@@ -191,49 +185,57 @@ absl::Status Runner::Step(const BenchCase& of) {
   return absl::OkStatus();
 }
 
-absl::Status Runner::CheckRepeats(const BenchCase& of) {
-  ASSIGN_OR_RETURN(MatrixView<const float> logits, Forward(of));
-  const std::vector<float> first(logits.data, logits.data + logits.rows * logits.cols);
-  for (const float value : first) {
-    if (!std::isfinite(value)) return absl::InternalError("a logit is not finite");
+// The logits of the last step, packed; Internal when one is not finite.
+absl::StatusOr<std::vector<float>> FiniteLogits(StepModel& model) {
+  ASSIGN_OR_RETURN(const MatrixView<const float> logits, model.Logits());
+  std::vector<float> packed;
+  for (std::int64_t row = 0; row < logits.rows; ++row) {
+    packed.insert(packed.end(), logits.Row(row), logits.Row(row) + logits.cols);
   }
-  ASSIGN_OR_RETURN(logits, Forward(of));
-  if (std::memcmp(first.data(), logits.data, first.size() * sizeof(float)) != 0) {
+  const bool finite =
+      std::all_of(packed.begin(), packed.end(), [](float value) { return std::isfinite(value); });
+  if (!finite) return absl::InternalError("a logit is not finite");
+  return packed;
+}
+
+absl::Status Runner::CheckRepeats(const BenchCase& of) {
+  RETURN_IF_ERROR(Forward(of));
+  ASSIGN_OR_RETURN(const std::vector<float> first, FiniteLogits(engine_.step_model()));
+  RETURN_IF_ERROR(Forward(of));
+  ASSIGN_OR_RETURN(const std::vector<float> second, FiniteLogits(engine_.step_model()));
+  if (std::memcmp(first.data(), second.data(), first.size() * sizeof(float)) != 0) {
     return absl::InternalError("the same step gave other logits when it was repeated");
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<Ceiling> Runner::MeasureCeiling() {
-  const WeightView& sample = engine_.weights().lm_head;
-  if (sample.bytes() < kSmallestSample) {
-    ASSIGN_OR_RETURN(const Ceilings ceilings, MeasureCeilings(engine_.stream()));
-    return Ceiling{ceilings.read_bytes_per_s, ceilings.product_flops_per_s};
-  }
-  return Ceiling{MeasureReadBytesPerSecond(engine_.stream(), static_cast<const char*>(sample.data),
-                                           sample.bytes()),
-                 MeasureProductFlopsPerSecond(engine_.stream())};
+absl::Status Runner::Steps(const BenchCase& of) {
+  for (std::int64_t step = 0; step < of.steps; ++step) RETURN_IF_ERROR(Step(of));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Runner::Timed> Runner::Time(const BenchCase& of) {
+  WholeModel& whole = engine_.whole();
   counter_.Clear();
+  whole.set_routing_observer(&counter_);
+  std::int64_t counted = of.steps;
+  if (whole.is_slow_when_observed()) {
+    // Another step than those that are timed, of other tokens, that goes to as many experts.
+    RETURN_IF_ERROR(Step(of));
+    counted = 1;
+    whole.set_routing_observer(nullptr);
+  }
   const Clock::time_point begin = Clock::now();
-  for (std::int64_t step = 0; step < of.steps; ++step) RETURN_IF_ERROR(Step(of));
+  const absl::Status status = Steps(of);
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  whole.set_routing_observer(nullptr);
+  RETURN_IF_ERROR(status);
   const StepRows rows =
-      of.decode ? StepRows{.decode = of.rows, .context = options_.context + 1, .logits = of.rows}
+      of.decode ? StepRows{.decode = of.rows, .context = of.context + 1, .logits = of.rows}
                 : StepRows{.prompt = of.rows, .logits = 1};
-  return Timed{seconds / static_cast<double>(of.steps),
-               CostOfStep(engine_.model(), rows, counter_.PerStep(of.steps),
-                          BytesOf(engine_.weights().lm_head.dtype))};
-}
-
-absl::StatusOr<std::int64_t> Runner::MemoryBytes() const {
-  ASSIGN_OR_RETURN(const std::int64_t anonymous, AnonymousBytes());
-  const LatentCacheShape& shape = engine_.cache().shape();
-  const BlockPool& pool = engine_.cache().pool();
-  return anonymous -
-         (pool.num_blocks() - pool.num_free()) * shape.block_tokens * shape.BytesPerToken();
+  return Timed{
+      seconds / static_cast<double>(of.steps),
+      CostOfStep(engine_.model(), rows, counter_.PerStep(counted), whole.weight_value_bytes())};
 }
 
 // What the rounds measured of one case.
@@ -257,9 +259,11 @@ BenchResult ResultOf(const BenchCase& of, const Samples& samples) {
 
 std::int64_t CacheTokensFor(const BenchOptions& options) {
   constexpr std::int64_t kMostBlockTokens = 256;  // every sequence rounds up to whole blocks
-  std::int64_t tokens = 2 * kMostBlockTokens;
+  std::int64_t tokens = 0;
   for (const BenchCase& of : options.cases) {
-    tokens += of.decode ? of.rows * (options.context + 1 + kMostBlockTokens) : of.rows;
+    const std::int64_t taken =
+        of.decode ? of.rows * (of.context + 1 + kMostBlockTokens) : of.rows + kMostBlockTokens;
+    tokens = std::max(tokens, taken);
   }
   return tokens;
 }
@@ -268,24 +272,22 @@ absl::StatusOr<BenchReport> RunEngineBench(
     LocalEngine& engine, const BenchOptions& options,
     const std::function<void(const std::string&)>& progress) {
   CHECK_GE(options.rounds, 1);
-  Runner runner(engine, options);
-  progress("checking");
-  RETURN_IF_ERROR(runner.Prepare());
-  for (const BenchCase& of : options.cases) RETURN_IF_ERROR(runner.CheckRepeats(of));
-
+  Runner runner(engine);
   BenchReport report;
   std::vector<Samples> samples(options.cases.size());
   for (int round = 0; round < options.rounds; ++round) {
-    ASSIGN_OR_RETURN(Ceiling before, runner.MeasureCeiling());
+    ASSIGN_OR_RETURN(Ceilings before, engine.whole().MeasureCeilings());
     for (std::size_t i = 0; i < options.cases.size(); ++i) {
       const BenchCase& of = options.cases[i];
       progress(absl::StrCat("round ", round + 1, " of ", options.rounds, ", ",
                             of.decode ? "decode " : "prefill ", of.rows));
+      RETURN_IF_ERROR(runner.Prepare(of));
+      if (round == 0) RETURN_IF_ERROR(runner.CheckRepeats(of));
       ASSIGN_OR_RETURN(const Runner::Timed timed, runner.Time(of));
-      ASSIGN_OR_RETURN(const std::int64_t memory, runner.MemoryBytes());
+      ASSIGN_OR_RETURN(const std::int64_t memory, engine.whole().WorkspaceBytes());
       report.memory_bytes = std::max(report.memory_bytes, memory);
-      ASSIGN_OR_RETURN(const Ceiling after, runner.MeasureCeiling());
-      const Ceiling ceiling = MeanOf(before, after);
+      ASSIGN_OR_RETURN(const Ceilings after, engine.whole().MeasureCeilings());
+      const Ceilings ceiling = MeanOf(before, after);
       before = after;
       Samples& of_case = samples[i];
       of_case.seconds.push_back(timed.seconds);

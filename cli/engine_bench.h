@@ -14,15 +14,16 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "cli/local_engine.h"
+#include "cli/engine/local_engine.h"
 #include "cli/step_cost.h"
 
 namespace sextant::cli {
 
 struct BenchCase {
   bool decode = false;
-  std::int64_t rows = 0;   // of the prompt, or sequences
-  std::int64_t steps = 1;  // per round
+  std::int64_t rows = 0;     // of the prompt, or sequences
+  std::int64_t context = 0;  // positions before the generated one
+  std::int64_t steps = 1;    // per round
 };
 
 // Medians over the rounds.
@@ -44,7 +45,6 @@ struct BenchResult {
 
 struct BenchOptions {
   std::vector<BenchCase> cases;
-  std::int64_t context = 128;  // positions before the generated one
   int rounds = 5;
 };
 

@@ -28,7 +28,8 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
   command.add_option("--dtype", flags.dtype,
                      "bf16, or fp32: weights upcast and nothing rounded [bf16]");
   command.add_option("--cache-tokens", flags.cache_tokens,
-                     "Tokens that the latent cache holds, all sequences together [16384]");
+                     "Tokens that the latent cache holds, all sequences together [16384; on a "
+                     "GPU\nall that there is room for]");
   command.add_option("--device", flags.device,
                      "auto: a GPU where one can be used, else the CPU; or cpu, or cuda [auto]");
   command.add_option("--device-memory", flags.device_memory,

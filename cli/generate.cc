@@ -7,10 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/commands.h"
+#include "cli/engine/local_engine.h"
 #include "cli/engine_flags.h"
 #include "cli/generate_requests.h"
 #include "cli/generation_flags.h"
-#include "cli/local_engine.h"
 #include "cli/standard_streams.h"
 #include "cli/text_stream.h"
 #include "common/base/status.h"

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "cli/engine/local_engine.h"
 #include "cli/generation_flags.h"
-#include "cli/local_engine.h"
 #include "cli/text_stream.h"
 
 namespace sextant::cli {

@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/commands.h"
+#include "cli/engine/local_engine.h"
 #include "cli/engine_flags.h"
 #include "cli/generation_flags.h"
-#include "cli/local_engine.h"
 #include "cli/standard_streams.h"
 #include "common/base/status.h"
 
@@ -67,9 +67,8 @@ absl::Status Logits(const LogitsOptions& options) {
                      " positions; give a number up to that, or 0 for all"));
   }
   ASSIGN_OR_RETURN(EngineConfig config, MakeEngineConfig(options.engine));
-  config.cache_tokens = std::max(config.cache_tokens, length);
   ASSIGN_OR_RETURN(const std::unique_ptr<LocalEngine> local,
-                   LocalEngine::Open(options.engine.model, config));
+                   LocalEngine::Open(options.engine.model, config, {.min_cache_tokens = length}));
   RETURN_IF_ERROR(CheckIds(ids, local->model()));
 
   const std::int64_t wanted_from = options.last > 0 ? length - options.last : 0;
@@ -87,7 +86,8 @@ absl::Status Logits(const LogitsOptions& options) {
         .generated = false,
         .blocks = &blocks,
         .num_logits = begin < wanted_from ? 0 : end - begin};
-    ASSIGN_OR_RETURN(const MatrixView<const float> logits, local->transformer().Forward({slice}));
+    ASSIGN_OR_RETURN(const MatrixView<const float> logits,
+                     ForwardLogits(local->step_model(), {slice}));
     for (std::int64_t i = 0; i < logits.rows; ++i) {
       const std::int64_t position = begin + i;
       RETURN_IF_ERROR(PrintPosition(position, ids[static_cast<std::size_t>(position)],

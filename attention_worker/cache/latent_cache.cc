@@ -17,31 +17,52 @@ std::int64_t LatentCacheShape::BytesTotal() const {
   return BytesPerToken() * block_tokens * num_blocks;
 }
 
+namespace {
+
+class MappedStorage final : public LatentStorage {
+ public:
+  MappedStorage(std::byte* data, std::size_t bytes) : data_(data), bytes_(bytes) {}
+  ~MappedStorage() override { munmap(data_, bytes_); }
+  MappedStorage(const MappedStorage&) = delete;
+  MappedStorage& operator=(const MappedStorage&) = delete;
+
+  [[nodiscard]] std::byte* data() const override { return data_; }
+  void Copy(std::int64_t from, std::int64_t to, std::int64_t bytes) override {
+    std::memcpy(data_ + to, data_ + from, static_cast<std::size_t>(bytes));
+  }
+
+ private:
+  std::byte* data_;
+  std::size_t bytes_;
+};
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<LatentCache>> LatentCache::Create(const LatentCacheShape& shape) {
   CHECK_GE(shape.num_layers, 1);
   CHECK_GE(shape.width, 1);
   CHECK_GE(shape.block_tokens, 1);
   CHECK_GE(shape.num_blocks, 1);
-  void* data = mmap(nullptr, static_cast<std::size_t>(shape.BytesTotal()), PROT_READ | PROT_WRITE,
+  const auto bytes = static_cast<std::size_t>(shape.BytesTotal());
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data == MAP_FAILED) {
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot reserve ", shape.BytesTotal() >> 20, " MiB for a latent cache of ",
                      shape.block_tokens * shape.num_blocks, " tokens; ask for fewer cache tokens"));
   }
-  return std::unique_ptr<LatentCache>(new LatentCache(shape, static_cast<std::byte*>(data)));
+  return std::make_unique<LatentCache>(
+      shape, std::make_unique<MappedStorage>(static_cast<std::byte*>(data), bytes));
 }
 
-LatentCache::LatentCache(const LatentCacheShape& shape, std::byte* data)
-    : shape_(shape), pool_(shape.num_blocks), data_(data) {}
-
-LatentCache::~LatentCache() { munmap(data_, static_cast<std::size_t>(shape_.BytesTotal())); }
+LatentCache::LatentCache(const LatentCacheShape& shape, std::unique_ptr<LatentStorage> storage)
+    : shape_(shape), pool_(shape.num_blocks), storage_(std::move(storage)) {}
 
 LatentCacheView LatentCache::Layer(int layer) const {
   CHECK_GE(layer, 0);
   CHECK_LT(layer, shape_.num_layers);
   const std::int64_t layer_bytes = shape_.BytesTotal() / shape_.num_layers;
-  return {.data = data_ + layer * layer_bytes,
+  return {.data = storage_->data() + layer * layer_bytes,
           .dtype = shape_.dtype,
           .num_blocks = shape_.num_blocks,
           .block_tokens = shape_.block_tokens,
@@ -50,10 +71,10 @@ LatentCacheView LatentCache::Layer(int layer) const {
 
 void LatentCache::CopyBlock(std::int32_t from, std::int32_t to) {
   const std::int64_t block_bytes = shape_.block_tokens * shape_.width * BytesOf(shape_.dtype);
-  for (int layer = 0; layer < shape_.num_layers; ++layer) {
-    auto* data = static_cast<std::byte*>(Layer(layer).data);
-    std::memcpy(data + to * block_bytes, data + from * block_bytes,
-                static_cast<std::size_t>(block_bytes));
+  const std::int64_t layer_bytes = shape_.num_blocks * block_bytes;
+  for (std::int64_t layer = 0; layer < shape_.num_layers; ++layer) {
+    const std::int64_t begin = layer * layer_bytes;
+    storage_->Copy(begin + from * block_bytes, begin + to * block_bytes, block_bytes);
   }
 }
 

@@ -32,13 +32,24 @@ struct LatentCacheShape {
   [[nodiscard]] std::int64_t BytesTotal() const;
 };
 
+// The memory that the latents lie in: the process's, or a GPU's.
+class LatentStorage {
+ public:
+  virtual ~LatentStorage() = default;
+
+  [[nodiscard]] virtual std::byte* data() const = 0;  // shape.BytesTotal() of it
+  // Before whatever the model does next, copies `bytes` from one place of the data to another.
+  virtual void Copy(std::int64_t from, std::int64_t to, std::int64_t bytes) = 0;
+};
+
 class LatentCache {
  public:
-  // Reserves address space; pages are touched when first written.
+  // In the process's memory: reserves address space; pages are touched when first written.
   // Errors: ResourceExhausted when the memory cannot be reserved.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<LatentCache>> Create(
       const LatentCacheShape& shape);
-  ~LatentCache();
+  // In memory of the caller's choice.
+  LatentCache(const LatentCacheShape& shape, std::unique_ptr<LatentStorage> storage);
   LatentCache(const LatentCache&) = delete;
   LatentCache& operator=(const LatentCache&) = delete;
 
@@ -50,11 +61,9 @@ class LatentCache {
   void CopyBlock(std::int32_t from, std::int32_t to);
 
  private:
-  LatentCache(const LatentCacheShape& shape, std::byte* data);
-
   LatentCacheShape shape_;
   BlockPool pool_;
-  std::byte* data_;
+  std::unique_ptr<LatentStorage> storage_;
 };
 
 // The blocks of one sequence, in the order of its positions.

@@ -27,8 +27,7 @@ StepActivations CarveActivations(const ModelConfig& config, const StepSizes& siz
           .expert_weights = carver.Take<float>(rows * chosen),
           .expert_ids = carver.Take<std::int32_t>(rows * chosen),
           .gated = carver.Take<Bf16>(rows * width),
-          .logits = carver.Take<Bf16>(sizes.logit_rows * padded_vocab),
-          .sampled = carver.Take<SampledTokenCuda>(sizes.logit_rows)};
+          .logits = carver.Take<Bf16>(sizes.logit_rows * padded_vocab)};
 }
 
 StepAttention CarveAttention(const ModelConfig& config, const StepSizes& sizes,
@@ -69,17 +68,30 @@ StepSizes LargestStep(const ModelConfig& config, const StepLimits& limits) {
 }
 
 StepInputs CarveStepInputs(const StepSizes& sizes, ArenaCarver& carver) {
-  return {.live_decode_rows = carver.Take<std::int32_t>(1),
-          .live_rows = carver.Take<std::int32_t>(1),
-          .live_logit_rows = carver.Take<std::int32_t>(1),
+  return {.live_rows = carver.Take<std::int32_t>(1),
           .feed_forward_offsets = carver.Take<std::int32_t>(2),
+          .logit_feed_forward_offsets = carver.Take<std::int32_t>(2),
           .token_ids = carver.Take<std::int32_t>(sizes.rows),
           .positions = carver.Take<std::int32_t>(sizes.rows),
           .slots = carver.Take<std::int64_t>(sizes.rows),
           .lengths = carver.Take<std::int32_t>(sizes.rows),
           .logit_rows = carver.Take<std::int32_t>(sizes.logit_rows),
-          .sample_rows = carver.Take<SampleRowCuda>(sizes.logit_rows),
           .block_tables = carver.Take<std::int32_t>(sizes.decode_rows * sizes.max_blocks)};
+}
+
+std::int64_t SampleHistoryBytes(const ModelConfig& config) {
+  constexpr std::int64_t kTokensOfOthers = 1 << 18;
+  const std::int64_t tokens = config.max_position_embeddings + kTokensOfOthers;
+  const std::int64_t biases = config.vocab_size;  // an id is biased once
+  return tokens * static_cast<std::int64_t>(sizeof(std::int32_t)) +
+         biases * static_cast<std::int64_t>(sizeof(LogitBiasCuda));
+}
+
+SampleInputs CarveSampleInputs(const ModelConfig& config, const StepSizes& sizes,
+                               ArenaCarver& carver) {
+  return {.banned = carver.Take<std::uint32_t>(DivideUp(config.vocab_size, 32)),
+          .rows = carver.Take<SampleRowCuda>(sizes.logit_rows),
+          .history = carver.Take<std::byte>(SampleHistoryBytes(config))};
 }
 
 StepLayout LayOutStep(const ModelConfig& config, const StepSizes& sizes, std::byte* memory) {
@@ -99,8 +111,10 @@ StepLayout LayOutStep(const ModelConfig& config, const StepSizes& sizes, std::by
   layout.attention = CarveAttention(config, sizes, carver);
   layout.attention_bytes = taken();
   const std::int64_t logits = sizes.logit_rows * layout.padded_vocab;
+  layout.sampling.inputs = CarveSampleInputs(config, sizes, carver);
   layout.sampling.adjusted = carver.Take<float>(logits);
   layout.sampling.counts = carver.Take<std::uint32_t>(logits);
+  layout.sampling.results = carver.Take<SampledTokenCuda>(sizes.logit_rows);
   layout.sampling_bytes = taken();
   return layout;
 }

@@ -58,37 +58,35 @@ struct StepLimits {
 // What a step is told by the host, in one copy. The last member is the longest; a step that has
 // fewer tables copies up to the end of its last.
 struct StepInputs {
-  std::int32_t* live_decode_rows;      // one value: decode rows
-  std::int32_t* live_rows;             // one value: all rows
-  std::int32_t* live_logit_rows;       // one value
-  std::int32_t* feed_forward_offsets;  // [2] 0 and all rows: what GroupedFeedForwardCuda takes for
-                                       // one expert that has them all
-  std::int32_t* token_ids;             // [T]
-  std::int32_t* positions;             // [T]
-  std::int64_t* slots;                 // [T] of the cache; negative: not written
-  std::int32_t* lengths;               // [T] positions that each row sees; of decode rows alone
-  std::int32_t* logit_rows;            // [L] rows of the step
-  SampleRowCuda* sample_rows;          // [L]
-  std::int32_t* block_tables;          // [B, max_blocks] of each slice
+  std::int32_t* live_rows;  // one value: how many rows there are
+  // [2] 0 and all rows, or those whose logits are wanted: what GroupedFeedForwardCuda takes for one
+  // expert that has them all.
+  std::int32_t* feed_forward_offsets;
+  std::int32_t* logit_feed_forward_offsets;
+  std::int32_t* token_ids;     // [T]
+  std::int32_t* positions;     // [T]
+  std::int64_t* slots;         // [T] of the cache; negative: not written
+  std::int32_t* lengths;       // [T] positions that each row sees; of decode rows alone
+  std::int32_t* logit_rows;    // [L] rows of the step
+  std::int32_t* block_tables;  // [B, max_blocks] of each slice
 };
 
 // Carves StepInputs out of the device's memory or out of a pinned copy of the host's.
 [[nodiscard]] StepInputs CarveStepInputs(const StepSizes& sizes, ArenaCarver& carver);
 
 struct StepActivations {
-  Bf16* h;                    // [T, H] residual stream
-  Bf16* x;                    // [T, H] normed
-  Bf16* delta;                // [T, H] what is next added to h; output of dense and shared MLPs
-  Bf16* q_a;                  // [T, q_lora_rank]; null without
-  Bf16* q;                    // [T, N * (nope + rope)]
-  Bf16* kva;                  // [T, R + rope]
-  Bf16* heads;                // [T, N * v]
-  float* gate_logits;         // [T, E]
-  float* expert_weights;      // [T, K]
-  std::int32_t* expert_ids;   // [T, K]
-  Bf16* gated;                // [T, width] of the dense MLP or the shared experts, the wider one
-  Bf16* logits;               // [L, V8]
-  SampledTokenCuda* sampled;  // [L]
+  Bf16* h;                   // [T, H] residual stream
+  Bf16* x;                   // [T, H] normed
+  Bf16* delta;               // [T, H] what is next added to h; output of dense and shared MLPs
+  Bf16* q_a;                 // [T, q_lora_rank]; null without
+  Bf16* q;                   // [T, N * (nope + rope)]
+  Bf16* kva;                 // [T, R + rope]
+  Bf16* heads;               // [T, N * v]
+  float* gate_logits;        // [T, E]
+  float* expert_weights;     // [T, K]
+  std::int32_t* expert_ids;  // [T, K]
+  Bf16* gated;               // [T, width] of the dense MLP or the shared experts, the wider one
+  Bf16* logits;              // [L, V8]
 };
 
 struct StepAttention {
@@ -101,9 +99,26 @@ struct StepAttention {
   float* prefill_state;  // [T, N, v + 2]; null where no context has a second span
 };
 
+// What a choice of tokens is told by the host, in one copy, up to the end of the history.
+struct SampleInputs {
+  std::uint32_t* banned;  // [V / 32 rounded up] bits of ids that are never sampled
+  SampleRowCuda* rows;    // [L]
+  std::byte* history;     // [SampleHistoryBytes] tokens and biases that rows point to
+};
+
+// Of all rows of one launch: room for the longest sequence and as many biases as a request may
+// have, and for a few thousand tokens of others.
+[[nodiscard]] std::int64_t SampleHistoryBytes(const ModelConfig& config);
+
+// Carves SampleInputs out of the device's memory or out of a pinned copy of the host's.
+[[nodiscard]] SampleInputs CarveSampleInputs(const ModelConfig& config, const StepSizes& sizes,
+                                             ArenaCarver& carver);
+
 struct StepSampling {
-  float* adjusted;        // [L, V8]
-  std::uint32_t* counts;  // [L, V8]
+  SampleInputs inputs;
+  float* adjusted;            // [L, V8]
+  std::uint32_t* counts;      // [L, V8]
+  SampledTokenCuda* results;  // [L]
 };
 
 struct StepLayout {

@@ -10,10 +10,9 @@
 
 namespace sextant {
 
-Engine::Engine(StepModel& model, LatentCache& cache, Stream& stream, Options options)
+Engine::Engine(StepModel& model, LatentCache& cache, Options options)
     : model_(model),
       cache_(cache),
-      stream_(stream),
       options_(std::move(options)),
       scheduler_(cache, {.max_batch_tokens = options_.max_batch_tokens,
                          .max_sequences = options_.max_sequences,
@@ -85,16 +84,15 @@ absl::StatusOr<std::int64_t> Engine::Submit(GenerationRequest request) {
 absl::StatusOr<std::vector<TokenEvent>> Engine::Step() {
   const StepPlan plan = scheduler_.Plan();
   if (plan.slices.empty()) return std::vector<TokenEvent>();
-  const absl::StatusOr<MatrixView<const float>> logits = model_.Forward(plan.slices);
-  if (!logits.ok()) {
+  if (absl::Status status = model_.Forward(plan.slices); !status.ok()) {
     ++failed_steps_;
-    return logits.status();
+    return status;
   }
   std::vector<Sequence*> sampled;
   for (std::size_t i = 0; i < plan.slices.size(); ++i) {
     if (plan.slices[i].num_logits > 0) sampled.push_back(plan.owners[i]);
   }
-  ASSIGN_OR_RETURN(auto tokens, SampleRows(*logits, sampled));
+  ASSIGN_OR_RETURN(auto tokens, SampleRows(sampled));
   scheduler_.Advance(plan);
   ++steps_;
   std::vector<TokenEvent> events;
@@ -107,8 +105,7 @@ absl::StatusOr<std::vector<TokenEvent>> Engine::Step() {
 }
 
 absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> Engine::SampleRows(
-    MatrixView<const float> logits, absl::Span<Sequence* const> owners) {
-  CHECK_EQ(logits.rows, static_cast<std::int64_t>(owners.size()));
+    absl::Span<Sequence* const> owners) {
   std::vector<SampleRow> rows;
   rows.reserve(owners.size());
   for (const Sequence* sequence : owners) {
@@ -124,12 +121,10 @@ absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> Engine::SampleRows(
     std::size_t end = begin + 1;
     while (end < rows.size() && owners[end]->request.banned_ids.get() == banned) ++end;
     const std::size_t count = end - begin;
-    RETURN_IF_ERROR(Sample(
-        stream_,
-        {.logits = logits.Rows(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(count)),
-         .rows = absl::MakeConstSpan(rows).subspan(begin, count),
-         .banned_ids = banned != nullptr ? *banned : options_.banned_ids,
-         .results = absl::MakeSpan(tokens).subspan(begin, count)}));
+    RETURN_IF_ERROR(model_.Sample({.first_row = static_cast<std::int64_t>(begin),
+                                   .rows = absl::MakeConstSpan(rows).subspan(begin, count),
+                                   .banned_ids = banned != nullptr ? *banned : options_.banned_ids,
+                                   .results = absl::MakeSpan(tokens).subspan(begin, count)}));
     begin = end;
   }
   return tokens;

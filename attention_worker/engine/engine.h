@@ -17,7 +17,6 @@
 #include "attention_worker/engine/generation_request.h"
 #include "attention_worker/engine/scheduler.h"
 #include "attention_worker/model/step_model.h"
-#include "common/device/stream.h"
 
 namespace sextant {
 
@@ -46,8 +45,8 @@ class Engine {
     bool prefix_cache = false;
   };
 
-  // `model`, `cache` and `stream` outlive the engine.
-  Engine(StepModel& model, LatentCache& cache, Stream& stream, Options options);
+  // `model` and `cache` outlive the engine.
+  Engine(StepModel& model, LatentCache& cache, Options options);
   ~Engine();
 
   // Queues a request; its tokens come from Step. Returns the sequence's number.
@@ -78,14 +77,13 @@ class Engine {
   [[nodiscard]] absl::Status CheckRequest(const GenerationRequest& request) const;
   [[nodiscard]] absl::Status CheckIds(absl::Span<const std::int32_t> ids) const;
   [[nodiscard]] absl::Status CheckLength(const GenerationRequest& request) const;
-  // Chooses the token after each of `owners`, by the ids banned for it.
+  // Chooses the token after each of `owners`, whose logits the model has, by the ids banned for it.
   [[nodiscard]] absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> SampleRows(
-      MatrixView<const float> logits, absl::Span<Sequence* const> owners);
+      absl::Span<Sequence* const> owners);
   [[nodiscard]] TokenEvent Report(Sequence& sequence, absl::StatusOr<SampledToken> token);
 
   StepModel& model_;
   LatentCache& cache_;
-  Stream& stream_;
   Options options_;
   Scheduler scheduler_;
   std::int64_t next_sequence_ = 0;

@@ -1,4 +1,5 @@
-// What the engine needs of a model: one step over slices of any number of sequences.
+// What the engine needs of a model: one step over slices of any number of sequences, and the tokens
+// that follow.
 //
 // Shapes: V vocabulary.
 #pragma once
@@ -8,7 +9,9 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "attention_worker/cache/latent_cache.h"
+#include "common/base/status.h"
 #include "common/tensor/matrix_view.h"
+#include "kernels/sampling/sample.h"
 
 namespace sextant {
 
@@ -21,15 +24,42 @@ struct SequenceSlice {
   std::int64_t num_logits = 0;             // logits wanted of the last so many positions
 };
 
+// Tokens wanted after rows of logits of the last step: [first_row, first_row + rows.size()).
+struct SampleStep {
+  std::int64_t first_row = 0;
+  absl::Span<const SampleRow> rows;
+  absl::Span<const std::int32_t> banned_ids = {};  // ids without a token, ascending: never sampled
+  absl::Span<absl::StatusOr<SampledToken>> results;  // [rows.size()] out
+};
+
+// What the gate chose for the rows of a step in one layer; for tests and load statistics.
+class RoutingObserver {
+ public:
+  virtual ~RoutingObserver() = default;
+  virtual void OnRouting(int layer, MatrixView<const std::int32_t> expert_ids,
+                         MatrixView<const float> weights) = 0;
+};
+
 class StepModel {
  public:
   virtual ~StepModel() = default;
 
-  // Writes the latents of every slice's positions and returns the wanted logits, [sum of
-  // num_logits, V], slice by slice; valid until the next call. Slices of generated positions come
-  // before those of prompt positions. After an error the same slices can be given again.
-  [[nodiscard]] virtual absl::StatusOr<MatrixView<const float>> Forward(
-      absl::Span<const SequenceSlice> slices) = 0;
+  // Writes the latents of every slice's positions and computes the wanted logits, [sum of
+  // num_logits, V], slice by slice, which last until the next call. Slices of generated positions
+  // come before those of prompt positions. After an error the same slices can be given again.
+  [[nodiscard]] virtual absl::Status Forward(absl::Span<const SequenceSlice> slices) = 0;
+
+  // Those logits; valid until the next call of Forward or Logits.
+  [[nodiscard]] virtual absl::StatusOr<MatrixView<const float>> Logits() = 0;
+
+  // Chooses tokens by those logits. Errors: those of Sample (kernels/sampling/sample.h).
+  [[nodiscard]] virtual absl::Status Sample(const SampleStep& step) = 0;
 };
+
+[[nodiscard]] inline absl::StatusOr<MatrixView<const float>> ForwardLogits(
+    StepModel& model, absl::Span<const SequenceSlice> slices) {
+  RETURN_IF_ERROR(model.Forward(slices));
+  return model.Logits();
+}
 
 }  // namespace sextant

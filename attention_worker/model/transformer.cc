@@ -5,6 +5,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
+#include "attention_worker/model/rope_parameters.h"
 #include "attention_worker/model/step_buffers.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
@@ -19,24 +20,6 @@
 #include "kernels/rope/apply_rope.h"
 
 namespace sextant {
-namespace {
-
-RopeParameters RopeParametersOf(const ModelConfig& config) {
-  RopeParameters parameters{.theta = config.rope_theta, .rope_dim = config.qk_rope_head_dim};
-  if (config.rope_scaling.has_value()) {
-    const YarnScaling& yarn = *config.rope_scaling;
-    parameters.yarn =
-        YarnParameters{.factor = yarn.factor,
-                       .beta_fast = yarn.beta_fast,
-                       .beta_slow = yarn.beta_slow,
-                       .mscale = yarn.mscale,
-                       .mscale_all_dim = yarn.mscale_all_dim,
-                       .original_max_position = yarn.original_max_position_embeddings};
-  }
-  return parameters;
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Create(const Parts& parts) {
   const RopeParameters rope = RopeParametersOf(parts.config);
@@ -259,8 +242,7 @@ absl::Status Transformer::NormInto(const WeightView& weight) {
                                     .precision = precision});
 }
 
-absl::StatusOr<MatrixView<const float>> Transformer::Forward(
-    absl::Span<const SequenceSlice> slices) {
+absl::Status Transformer::Forward(absl::Span<const SequenceSlice> slices) {
   RETURN_IF_ERROR(PlanStep(slices));
   StepBuffers& b = *buffers_;
   RETURN_IF_ERROR(Embedding(parts_.stream, {.table = parts_.weights.embed_tokens,
@@ -272,10 +254,22 @@ absl::StatusOr<MatrixView<const float>> Transformer::Forward(
     if (!status.ok()) return AddContext(status, absl::StrCat("layer ", layer));
   }
   RETURN_IF_ERROR(NormInto(parts_.weights.norm));
-  RETURN_IF_ERROR(Linear(
+  return Linear(
       parts_.stream,
-      {.x = b.x, .weight = parts_.weights.lm_head, .y = b.logits, .precision = parts_.precision}));
-  return MatrixView<const float>(b.logits);
+      {.x = b.x, .weight = parts_.weights.lm_head, .y = b.logits, .precision = parts_.precision});
+}
+
+absl::StatusOr<MatrixView<const float>> Transformer::Logits() {
+  return MatrixView<const float>(buffers_->logits);
+}
+
+absl::Status Transformer::Sample(const SampleStep& step) {
+  return sextant::Sample(
+      parts_.stream,
+      {.logits = buffers_->logits.Rows(step.first_row, static_cast<std::int64_t>(step.rows.size())),
+       .rows = step.rows,
+       .banned_ids = step.banned_ids,
+       .results = step.results});
 }
 
 }  // namespace sextant

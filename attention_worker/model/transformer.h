@@ -30,14 +30,6 @@ namespace sextant {
 
 struct StepBuffers;
 
-// What the gate chose for the rows of a step in one layer; for tests and load statistics.
-class RoutingObserver {
- public:
-  virtual ~RoutingObserver() = default;
-  virtual void OnRouting(int layer, MatrixView<const std::int32_t> expert_ids,
-                         MatrixView<const float> weights) = 0;
-};
-
 class Transformer final : public StepModel {
  public:
   struct Parts {
@@ -58,8 +50,9 @@ class Transformer final : public StepModel {
 
   // Errors: InvalidArgument for an id outside the vocabulary or a position beyond the model's,
   // and what the exchange returns.
-  [[nodiscard]] absl::StatusOr<MatrixView<const float>> Forward(
-      absl::Span<const SequenceSlice> slices) override;
+  [[nodiscard]] absl::Status Forward(absl::Span<const SequenceSlice> slices) override;
+  [[nodiscard]] absl::StatusOr<MatrixView<const float>> Logits() override;
+  [[nodiscard]] absl::Status Sample(const SampleStep& step) override;
 
   // Called for every MoE layer of every step until it is set to null.
   void set_routing_observer(RoutingObserver* observer) { observer_ = observer; }

@@ -92,7 +92,7 @@ absl::Status AttentionWorker::Parts::BuildEngine(Backend backend) {
                                                      .cache = *cache,
                                                      .exchange = timed_exchange,
                                                      .precision = options.precision}));
-  engine = std::make_unique<Engine>(*transformer, *cache, *stream,
+  engine = std::make_unique<Engine>(*transformer, *cache,
                                     Engine::Options{.max_batch_tokens = options.max_batch_tokens,
                                                     .max_sequences = options.max_sequences,
                                                     .max_waiting = kMaxWaiting,

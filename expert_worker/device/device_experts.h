@@ -47,6 +47,7 @@ class DeviceExperts {
   // In device memory: the experts of a layer in the order of ids(); null for a layer without.
   [[nodiscard]] const ExpertWeightsCuda* Layer(int layer) const;
   [[nodiscard]] absl::Span<const std::int32_t> ids() const { return ids_; }
+  [[nodiscard]] const GpuMemory& memory() const { return memory_; }
 
  private:
   struct Matrices {

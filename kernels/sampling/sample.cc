@@ -20,16 +20,7 @@ absl::Status CheckArgs(const SampleArgs& args) {
         "Sample: logits are [", rows, ", ", args.logits.cols, "], but ", args.rows.size(),
         " rows are described and ", args.results.size(), " results wanted"));
   }
-  std::int32_t previous = -1;
-  for (const std::int32_t id : args.banned_ids) {
-    if (id <= previous || id >= args.logits.cols) {
-      return absl::InvalidArgumentError(absl::StrCat("Sample: banned id ", id, " after ", previous,
-                                                     ": they must ascend within the vocabulary of ",
-                                                     args.logits.cols));
-    }
-    previous = id;
-  }
-  return absl::OkStatus();
+  return CheckBannedIds(args.banned_ids, args.logits.cols);
 }
 
 absl::Status CheckHistory(const char* what, absl::Span<const std::int32_t> ids,
@@ -41,13 +32,6 @@ absl::Status CheckHistory(const char* what, absl::Span<const std::int32_t> ids,
     }
   }
   return absl::OkStatus();
-}
-
-absl::Status CheckRow(const SampleRow& row, std::int64_t vocab_size) {
-  if (row.params == nullptr) return absl::InvalidArgumentError("Sample: a row without params");
-  RETURN_IF_ERROR(Validate(*row.params, vocab_size));
-  RETURN_IF_ERROR(CheckHistory("prompt", row.prompt, vocab_size));
-  return CheckHistory("output", row.output, vocab_size);
 }
 
 const RowPasses* PassesFor(Backend backend) {
@@ -63,6 +47,26 @@ const RowPasses* PassesFor(Backend backend) {
 }
 
 }  // namespace
+
+absl::Status CheckBannedIds(absl::Span<const std::int32_t> ids, std::int64_t vocab_size) {
+  std::int32_t previous = -1;
+  for (const std::int32_t id : ids) {
+    if (id <= previous || id >= vocab_size) {
+      return absl::InvalidArgumentError(absl::StrCat("Sample: banned id ", id, " after ", previous,
+                                                     ": they must ascend within the vocabulary of ",
+                                                     vocab_size));
+    }
+    previous = id;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSampleRow(const SampleRow& row, std::int64_t vocab_size) {
+  if (row.params == nullptr) return absl::InvalidArgumentError("Sample: a row without params");
+  RETURN_IF_ERROR(Validate(*row.params, vocab_size));
+  RETURN_IF_ERROR(CheckHistory("prompt", row.prompt, vocab_size));
+  return CheckHistory("output", row.output, vocab_size);
+}
 
 absl::Status NotFiniteError() {
   return absl::InternalError(
@@ -90,7 +94,7 @@ absl::Status Sample(Stream& stream, const SampleArgs& args) {
   }
   const auto sample_row = [&](std::int64_t r, int worker) -> absl::StatusOr<SampledToken> {
     const SampleRow& row = args.rows[static_cast<std::size_t>(r)];
-    RETURN_IF_ERROR(CheckRow(row, args.logits.cols));
+    RETURN_IF_ERROR(CheckSampleRow(row, args.logits.cols));
     const SampleRowArgs row_args = {
         .logits = {args.logits.Row(r), static_cast<std::size_t>(args.logits.cols)},
         .banned_ids = args.banned_ids,

@@ -20,8 +20,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "cli/client/inference_client.h"
+#include "cli/engine/local_engine.h"
 #include "cli/load/load_run.h"
-#include "cli/local_engine.h"
 #include "common/base/status.h"
 #include "tests/integration/cluster/up_process.h"
 

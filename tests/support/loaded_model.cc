@@ -48,35 +48,4 @@ absl::Status LoadedModel::Load(const LoadedModelOptions& options) {
   return absl::OkStatus();
 }
 
-SequenceSlice FedSequence::Next(std::int64_t rows) {
-  const bool generated = generating();
-  const std::int64_t end = std::min(fed_ + rows, generated ? length() : prompt_);
-  const absl::Status status = blocks_.PrepareWrite(fed_, end);
-  EXPECT_TRUE(status.ok()) << status;
-  const SequenceSlice slice{
-      .token_ids = absl::MakeConstSpan(ids_).subspan(static_cast<std::size_t>(fed_),
-                                                     static_cast<std::size_t>(end - fed_)),
-      .start = fed_,
-      .generated = generated,
-      .blocks = &blocks_,
-      .num_logits = end - fed_};
-  fed_ = end;
-  return slice;
-}
-
-std::vector<float> FeedAlone(LoadedModel& model, std::vector<std::int32_t> ids, std::int64_t prompt,
-                             std::int64_t prompt_chunk, std::int64_t generated_chunk) {
-  FedSequence sequence(model, std::move(ids), prompt);
-  std::vector<float> all;
-  while (!sequence.done()) {
-    const SequenceSlice slice =
-        sequence.Next(sequence.generating() ? generated_chunk : prompt_chunk);
-    const auto logits = model.transformer().Forward({slice});
-    EXPECT_TRUE(logits.ok()) << logits.status();
-    if (!logits.ok()) break;
-    all.insert(all.end(), logits->data, logits->data + logits->rows * logits->cols);
-  }
-  return all;
-}
-
 }  // namespace sextant

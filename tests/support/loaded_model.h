@@ -19,6 +19,7 @@
 #include "common/weights/weight_loader.h"
 #include "expert_worker/compute/stored_experts.h"
 #include "expert_worker/store/expert_store.h"
+#include "tests/support/fed_sequence.h"
 
 namespace sextant {
 
@@ -40,6 +41,7 @@ class LoadedModel {
   [[nodiscard]] Stream& stream() { return *stream_; }
   [[nodiscard]] LatentCache& cache() { return *cache_; }
   [[nodiscard]] Transformer& transformer() { return *transformer_; }
+  operator FedModel() { return {*transformer_, *cache_}; }
 
  private:
   LoadedModel(ModelConfig config, Checkpoint checkpoint)
@@ -58,34 +60,5 @@ class LoadedModel {
   std::unique_ptr<LatentCache> cache_;
   std::unique_ptr<Transformer> transformer_;
 };
-
-// The ids of one sequence and how they are fed: the first `prompt` of them as a prompt, the rest
-// as generated tokens.
-class FedSequence {
- public:
-  FedSequence(LoadedModel& model, std::vector<std::int32_t> ids, std::int64_t prompt)
-      : ids_(std::move(ids)), prompt_(prompt), blocks_(model.cache()) {}
-
-  [[nodiscard]] std::int64_t length() const { return static_cast<std::int64_t>(ids_.size()); }
-  [[nodiscard]] std::int64_t fed() const { return fed_; }
-  [[nodiscard]] bool done() const { return fed_ == length(); }
-  [[nodiscard]] bool generating() const { return fed_ >= prompt_; }
-  [[nodiscard]] SequenceBlocks& blocks() { return blocks_; }
-
-  // The next up to `rows` positions of one path, with all their logits.
-  [[nodiscard]] SequenceSlice Next(std::int64_t rows);
-
- private:
-  std::vector<std::int32_t> ids_;
-  std::int64_t prompt_;
-  std::int64_t fed_ = 0;
-  SequenceBlocks blocks_;
-};
-
-// The logits of all positions, [T * V]: prompt positions in chunks of `prompt_chunk`, generated
-// ones `generated_chunk` rows at once. Fails the test on an error.
-[[nodiscard]] std::vector<float> FeedAlone(LoadedModel& model, std::vector<std::int32_t> ids,
-                                           std::int64_t prompt, std::int64_t prompt_chunk,
-                                           std::int64_t generated_chunk);
 
 }  // namespace sextant

@@ -66,16 +66,14 @@ class Places {
 };
 
 void AddInputs(const StepInputs& inputs, const StepSizes& sizes, Places& places) {
-  places.Add(inputs.live_decode_rows, 1);
   places.Add(inputs.live_rows, 1);
-  places.Add(inputs.live_logit_rows, 1);
   places.Add(inputs.feed_forward_offsets, 2);
+  places.Add(inputs.logit_feed_forward_offsets, 2);
   places.Add(inputs.token_ids, sizes.rows);
   places.Add(inputs.positions, sizes.rows);
   places.Add(inputs.slots, sizes.rows);
   places.Add(inputs.lengths, sizes.rows);
   places.Add(inputs.logit_rows, sizes.logit_rows);
-  places.Add(inputs.sample_rows, sizes.logit_rows);
   places.Add(inputs.block_tables, sizes.decode_rows * sizes.max_blocks);
 }
 
@@ -108,7 +106,6 @@ TEST(StepLayout, EveryBufferHasItsOwnRoom) {
   places.Add(a.expert_ids, t * 3);
   places.Add(a.gated, t * 200);
   places.Add(a.logits, l * 2048);
-  places.Add(a.sampled, l);
   const StepAttention& attention = layout.attention;
   places.Add(attention.latent_q, b * 2 * 512);
   places.Add(attention.u, b * 2 * 1024);
@@ -119,8 +116,13 @@ TEST(StepLayout, EveryBufferHasItsOwnRoom) {
   places.Add(attention.partial_state, splits * 2 * 2);
   places.Add(attention.expanded, sizes.span_keys * 2 * 256);
   places.Add(attention.prefill_state, t * 2 * 130);
-  places.Add(layout.sampling.adjusted, l * 2048);
-  places.Add(layout.sampling.counts, l * 2048);
+  const StepSampling& sampling = layout.sampling;
+  places.Add(sampling.inputs.banned, 64);
+  places.Add(sampling.inputs.rows, l);
+  places.Add(sampling.inputs.history, SampleHistoryBytes(config));
+  places.Add(sampling.adjusted, l * 2048);
+  places.Add(sampling.counts, l * 2048);
+  places.Add(sampling.results, l);
   places.ExpectThatTheyFill(bytes);
 }
 
@@ -152,10 +154,10 @@ TEST(StepLayout, TheHostsCopyOfTheInputsHasTheSamePlaces) {
   const auto offset = [](const void* at, const AlignedMemory& in) {
     return static_cast<const std::byte*>(at) - in.data();
   };
-  EXPECT_EQ(offset(copy.live_decode_rows, host), 0);
-  EXPECT_EQ(offset(layout.inputs.live_decode_rows, device), 0);
+  EXPECT_EQ(offset(copy.live_rows, host), 0);
+  EXPECT_EQ(offset(layout.inputs.live_rows, device), 0);
   EXPECT_EQ(offset(copy.slots, host), offset(layout.inputs.slots, device));
-  EXPECT_EQ(offset(copy.sample_rows, host), offset(layout.inputs.sample_rows, device));
+  EXPECT_EQ(offset(copy.logit_rows, host), offset(layout.inputs.logit_rows, device));
   // The last one, so that a step with few sequences copies little.
   EXPECT_EQ(offset(copy.block_tables, host), offset(layout.inputs.block_tables, device));
   EXPECT_LT(layout.input_bytes - offset(copy.block_tables + 7 * sizes.max_blocks, host), 256);

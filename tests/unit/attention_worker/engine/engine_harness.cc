@@ -10,9 +10,7 @@ namespace sextant {
 EngineHarness::EngineHarness(const EngineHarnessOptions& options)
     : cache_(MakeTagCache(options.block_tokens, options.num_blocks)),
       model_(*cache_),
-      pool_(1),
-      stream_(Backend::kReference, pool_),
-      engine_(std::make_unique<Engine>(model_, *cache_, stream_,
+      engine_(std::make_unique<Engine>(model_, *cache_,
                                        Engine::Options{.max_batch_tokens = options.max_batch_tokens,
                                                        .max_sequences = options.max_sequences,
                                                        .max_waiting = options.max_waiting,

@@ -8,8 +8,6 @@
 #include <vector>
 
 #include "attention_worker/engine/engine.h"
-#include "common/device/stream.h"
-#include "common/device/thread_pool.h"
 #include "tests/unit/attention_worker/engine/tagging_model.h"
 
 namespace sextant {
@@ -57,8 +55,6 @@ class EngineHarness {
  private:
   std::unique_ptr<LatentCache> cache_;
   TaggingModel model_;
-  ThreadPool pool_;
-  Stream stream_;
   std::unique_ptr<Engine> engine_;
   std::map<std::int64_t, EngineOutput> outputs_;
 };

@@ -45,7 +45,7 @@ class EngineTest : public testing::Test {
 
   [[nodiscard]] Engine MakeEngine(std::int64_t max_batch_tokens = 512,
                                   std::int64_t max_sequences = 64, Ids banned = {}) const {
-    return Engine(model_->transformer(), model_->cache(), model_->stream(),
+    return Engine(model_->transformer(), model_->cache(),
                   {.max_batch_tokens = max_batch_tokens,
                    .max_sequences = max_sequences,
                    .max_context = 100,

@@ -74,8 +74,7 @@ void TaggingModel::AddLogits(const SequenceSlice& slice) {
   }
 }
 
-absl::StatusOr<MatrixView<const float>> TaggingModel::Forward(
-    absl::Span<const SequenceSlice> slices) {
+absl::Status TaggingModel::Forward(absl::Span<const SequenceSlice> slices) {
   CheckSlices(slices);
   if (failures_ > 0) {
     --failures_;
@@ -92,8 +91,21 @@ absl::StatusOr<MatrixView<const float>> TaggingModel::Forward(
     step.decode_rows += slice.generated ? rows : 0;
   }
   steps_.push_back(step);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<MatrixView<const float>> TaggingModel::Logits() {
   const auto rows = static_cast<std::int64_t>(logits_.size()) / kVocab;
   return MatrixView<const float>(logits_.data(), rows, kVocab);
+}
+
+absl::Status TaggingModel::Sample(const SampleStep& step) {
+  ASSIGN_OR_RETURN(const MatrixView<const float> logits, Logits());
+  return sextant::Sample(
+      stream_, {.logits = logits.Rows(step.first_row, static_cast<std::int64_t>(step.rows.size())),
+                .rows = step.rows,
+                .banned_ids = step.banned_ids,
+                .results = step.results});
 }
 
 }  // namespace sextant

@@ -13,6 +13,8 @@
 
 #include "attention_worker/cache/latent_cache.h"
 #include "attention_worker/model/step_model.h"
+#include "common/device/stream.h"
+#include "common/device/thread_pool.h"
 
 namespace sextant {
 
@@ -20,10 +22,12 @@ class TaggingModel final : public StepModel {
  public:
   static constexpr std::int64_t kVocab = 40;
 
-  explicit TaggingModel(LatentCache& cache) : cache_(cache) {}
+  explicit TaggingModel(LatentCache& cache)
+      : cache_(cache), pool_(1), stream_(Backend::kReference, pool_) {}
 
-  [[nodiscard]] absl::StatusOr<MatrixView<const float>> Forward(
-      absl::Span<const SequenceSlice> slices) override;
+  [[nodiscard]] absl::Status Forward(absl::Span<const SequenceSlice> slices) override;
+  [[nodiscard]] absl::StatusOr<MatrixView<const float>> Logits() override;
+  [[nodiscard]] absl::Status Sample(const SampleStep& step) override;
 
   // The next `count` steps write garbage where they may, and fail with `status`.
   void FailNext(int count, absl::Status status) {
@@ -47,6 +51,8 @@ class TaggingModel final : public StepModel {
   void AddLogits(const SequenceSlice& slice);
 
   LatentCache& cache_;
+  ThreadPool pool_;
+  Stream stream_;  // that chooses tokens
   int failures_ = 0;
   absl::Status failure_;
   std::int32_t poison_ = -1;

@@ -3,9 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
-#include <deque>
-#include <random>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -14,83 +11,13 @@
 #include "attention_worker/model/transformer.h"
 #include "common/device/backend.h"
 #include "tests/golden/golden_model.h"
+#include "tests/support/fed_sequence.h"
 #include "tests/support/loaded_model.h"
 
 namespace sextant {
 namespace {
 
 constexpr std::int32_t kVocab = 254;  // of every golden model, without its two special ids
-
-struct Text {
-  std::vector<std::int32_t> ids;
-  std::int64_t prompt = 0;
-};
-
-std::vector<std::int32_t> RandomIds(std::size_t count, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  std::vector<std::int32_t> ids(count);
-  for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random() % kVocab);
-  return ids;
-}
-
-// Unlike ones: of 1 to 80 positions, all prompt, all but one generated, and in between.
-std::vector<Text> UnlikeTexts(std::size_t count) {
-  std::mt19937 random(7);
-  std::vector<Text> texts;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t length = 1 + (i * 29) % 80;
-    Text text{.ids = RandomIds(length, static_cast<std::uint32_t>(100 + i))};
-    text.prompt = i % 4 == 0 ? static_cast<std::int64_t>(length)
-                             : 1 + static_cast<std::int64_t>(random() % length);
-    texts.push_back(std::move(text));
-  }
-  return texts;
-}
-
-bool SameBytes(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
-// Feeds all texts together, as an engine would: in each step some rows of every sequence that has
-// joined, generated ones first; sequences join one after another, and chunks differ in size.
-std::vector<std::vector<float>> FeedTogether(LoadedModel& model, const std::vector<Text>& texts,
-                                             std::uint32_t seed) {
-  std::mt19937 random(seed);
-  std::deque<FedSequence> sequences;
-  for (const Text& text : texts) sequences.emplace_back(model, text.ids, text.prompt);
-  std::vector<std::vector<float>> logits(texts.size());
-  std::size_t joined = 0;
-  for (bool done = false; !done;) {
-    joined = std::min(texts.size(), joined + 1 + random() % 12);
-    std::vector<SequenceSlice> slices;
-    std::vector<std::size_t> owners;
-    for (const bool generated : {true, false}) {
-      // The owner of a step's slice must not have moved on within the step.
-      for (std::size_t i = 0; i < joined; ++i) {
-        FedSequence& sequence = sequences[i];
-        const bool fed = std::find(owners.begin(), owners.end(), i) != owners.end();
-        if (sequence.done() || fed || sequence.generating() != generated) continue;
-        const std::int64_t rows = generated ? 1 + static_cast<std::int64_t>(random() % 3)
-                                            : 1 + static_cast<std::int64_t>(random() % 40);
-        slices.push_back(sequence.Next(rows));
-        owners.push_back(i);
-      }
-    }
-    const auto result = model.transformer().Forward(slices);
-    EXPECT_TRUE(result.ok()) << result.status();
-    if (!result.ok()) return logits;
-    std::int64_t row = 0;
-    for (std::size_t s = 0; s < slices.size(); ++s) {
-      std::vector<float>& to = logits[owners[s]];
-      const float* begin = result->Row(row);
-      row += slices[s].num_logits;
-      to.insert(to.end(), begin, begin + slices[s].num_logits * result->cols);
-    }
-    done = joined == texts.size() && std::all_of(sequences.begin(), sequences.end(),
-                                                 [](const FedSequence& s) { return s.done(); });
-  }
-  return logits;
-}
 
 using Parameter = std::tuple<std::string, Precision, Backend>;
 
@@ -110,11 +37,11 @@ class DeterminismTest : public testing::TestWithParam<Parameter> {
 };
 
 TEST_P(DeterminismTest, ABatchOf32UnlikeSequencesGivesEachWhatItGetsAlone) {
-  const std::vector<Text> texts = UnlikeTexts(naive() ? 5 : 32);
+  const std::vector<FedText> texts = UnlikeTexts(naive() ? 5 : 32, 80, kVocab);
   const auto single = Open(1);
   ASSERT_NE(single, nullptr);
   std::vector<std::vector<float>> alone;
-  for (const Text& text : texts) {
+  for (const FedText& text : texts) {
     alone.push_back(FeedAlone(*single, text.ids, text.prompt, 1000, 1));
   }
   for (const int threads : {1, 2, 3}) {
@@ -131,7 +58,7 @@ TEST_P(DeterminismTest, ABatchOf32UnlikeSequencesGivesEachWhatItGetsAlone) {
 }
 
 TEST_P(DeterminismTest, AnyChunkingAndNumberOfThreadsGivesTheSameBytes) {
-  const auto ids = RandomIds(naive() ? 20 : 150, 3);
+  const auto ids = RandomIds(naive() ? 20 : 150, 3, kVocab);
   const auto length = static_cast<std::int64_t>(ids.size());
   const auto single = Open(1);
   ASSERT_NE(single, nullptr);
@@ -149,7 +76,7 @@ TEST_P(DeterminismTest, AnyChunkingAndNumberOfThreadsGivesTheSameBytes) {
 }
 
 TEST_P(DeterminismTest, AReplayOfGeneratedTokensManyRowsAtOnceGivesTheSameBytes) {
-  const auto ids = RandomIds(naive() ? 30 : 150, 5);
+  const auto ids = RandomIds(naive() ? 30 : 150, 5, kVocab);
   constexpr std::int64_t kPrompt = 23;
   const auto model = Open(2);
   ASSERT_NE(model, nullptr);
@@ -161,7 +88,7 @@ TEST_P(DeterminismTest, AReplayOfGeneratedTokensManyRowsAtOnceGivesTheSameBytes)
 }
 
 TEST_P(DeterminismTest, TheSizeOfABlockChangesNothing) {
-  const auto ids = RandomIds(naive() ? 30 : 100, 6);
+  const auto ids = RandomIds(naive() ? 30 : 100, 6, kVocab);
   const auto model = Open(2, 16);
   const auto other = Open(2, 64);
   ASSERT_TRUE(model != nullptr && other != nullptr);
@@ -171,7 +98,7 @@ TEST_P(DeterminismTest, TheSizeOfABlockChangesNothing) {
 TEST_P(DeterminismTest, AForkThatSharesBlocksGoesOnAsIfItWereAlone) {
   const auto model = Open(2);
   ASSERT_NE(model, nullptr);
-  const auto ids = RandomIds(41, 8);
+  const auto ids = RandomIds(41, 8, kVocab);
   constexpr std::int64_t kShared = 25;  // within a block
   const auto forward = [&](absl::Span<const std::int32_t> part, std::int64_t start,
                            SequenceBlocks& blocks) {
@@ -179,7 +106,7 @@ TEST_P(DeterminismTest, AForkThatSharesBlocksGoesOnAsIfItWereAlone) {
     EXPECT_TRUE(blocks.PrepareWrite(start, start + count).ok());
     const SequenceSlice slice{
         .token_ids = part, .start = start, .blocks = &blocks, .num_logits = count};
-    const auto logits = model->transformer().Forward({slice});
+    const auto logits = ForwardLogits(model->transformer(), {slice});
     EXPECT_TRUE(logits.ok()) << logits.status();
     return std::vector<float>(logits->data, logits->data + count * logits->cols);
   };
@@ -202,7 +129,7 @@ TEST_P(DeterminismTest, AForkThatSharesBlocksGoesOnAsIfItWereAlone) {
 TEST_P(DeterminismTest, AskingForFewerLogitsChangesNone) {
   const auto model = Open(2);
   ASSERT_NE(model, nullptr);
-  const auto ids = RandomIds(40, 9);
+  const auto ids = RandomIds(40, 9, kVocab);
   constexpr std::int64_t kPrompt = 25;
   const std::vector<float> all = FeedAlone(*model, ids, kPrompt, 1000, 1000);
   const std::int64_t vocab = model->config().vocab_size;
@@ -211,7 +138,7 @@ TEST_P(DeterminismTest, AskingForFewerLogitsChangesNone) {
     while (!sequence.done()) {
       SequenceSlice slice = sequence.Next(1000);
       slice.num_logits = wanted;
-      const auto logits = model->transformer().Forward({slice});
+      const auto logits = ForwardLogits(model->transformer(), {slice});
       ASSERT_TRUE(logits.ok()) << logits.status();
       ASSERT_EQ(logits->rows, wanted);
       const auto end = all.begin() + sequence.fed() * vocab;

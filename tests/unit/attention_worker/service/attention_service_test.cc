@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/local_engine.h"
+#include "cli/engine/local_engine.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "tests/golden/golden_model.h"
@@ -101,7 +101,7 @@ class AttentionServiceTest : public testing::Test {
                                         {.threads = 1, .cache_tokens = kCacheTokens});
     EXPECT_TRUE(local.ok()) << local.status();
     local_ = *std::move(local);
-    engine_ = std::make_unique<Engine>(local_->transformer(), local_->cache(), local_->stream(),
+    engine_ = std::make_unique<Engine>(local_->step_model(), local_->cache(),
                                        Engine::Options{.max_batch_tokens = 64,
                                                        .max_sequences = 8,
                                                        .max_context = 1024,

@@ -13,8 +13,7 @@ class GatedModel final : public StepModel {
  public:
   explicit GatedModel(StepModel& model) : model_(model) {}
 
-  [[nodiscard]] absl::StatusOr<MatrixView<const float>> Forward(
-      absl::Span<const SequenceSlice> slices) override {
+  [[nodiscard]] absl::Status Forward(absl::Span<const SequenceSlice> slices) override {
     std::unique_lock<std::mutex> lock(mutex_);
     ++arrived_;
     changed_.notify_all();
@@ -26,6 +25,10 @@ class GatedModel final : public StepModel {
     if (!failure.ok()) return failure;
     return model_.Forward(slices);
   }
+  [[nodiscard]] absl::StatusOr<MatrixView<const float>> Logits() override {
+    return model_.Logits();
+  }
+  [[nodiscard]] absl::Status Sample(const SampleStep& step) override { return model_.Sample(step); }
 
   void Close() {
     Change([this] { closed_ = true; });

@@ -1,4 +1,4 @@
-#include "cli/process_status.h"
+#include "cli/engine/process_status.h"
 
 #include <unistd.h>
 

@@ -1,0 +1,59 @@
+#include "attention_worker/device/decode_graphs.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "common/base/status.h"
+
+namespace sextant {
+
+std::int64_t GraphRows(std::int64_t rows, std::int64_t most) {
+  CHECK_GE(rows, 1);
+  CHECK_LE(rows, most);
+  const auto rounded = [rows](std::int64_t step) { return (rows + step - 1) / step * step; };
+  std::int64_t size = rounded(64);
+  if (rows <= 2) {
+    size = rows;
+  } else if (rows <= 4) {
+    size = 4;
+  } else if (rows <= 64) {
+    size = rounded(8);
+  } else if (rows <= 128) {
+    size = rounded(16);
+  } else if (rows <= 256) {
+    size = rounded(32);
+  }
+  return std::min(size, most);
+}
+
+absl::Status DecodeGraphs::Launch(std::int64_t rows) {
+  const std::int64_t size = GraphRows(rows, most_);
+  auto found = graphs_.find(size);
+  if (found == graphs_.end()) {
+    RETURN_IF_ERROR(Capture(size));
+    found = graphs_.find(size);
+  }
+  return ToStatus(stream_.gpu().Launch(stream_.handle(), found->second.handle()), "a decode step");
+}
+
+absl::Status DecodeGraphs::Capture(std::int64_t rows) {
+  GpuDriver& gpu = stream_.gpu();
+  const DecodePass pass{.first_row = 0, .rows = rows, .first_table = 0, .one_table = false};
+  RETURN_IF_ERROR(ToStatus(gpu.BeginCapture(stream_.handle()), "capturing a decode step"));
+  const absl::Status captured = layers_.Run({.rows = rows,
+                                             .logit_rows = rows,
+                                             .rows_on_device = true,
+                                             .decode = {&pass, 1},
+                                             .prompts = {}});
+  // Ends the capture in any case, else the stream could not be used again.
+  DeviceGraph graph;
+  const DeviceStatus ended = gpu.EndCapture(stream_.handle(), &graph);
+  if (ended.ok()) {
+    GpuGraph owned(gpu, graph);
+    if (captured.ok()) graphs_.emplace(rows, std::move(owned));
+  }
+  RETURN_IF_ERROR(captured);
+  return ToStatus(ended, "capturing a decode step");
+}
+
+}  // namespace sextant

@@ -1,0 +1,39 @@
+// Plain decode steps as captured graphs, one for each of a few sizes: a step of 5 rows is that of 8
+// with 3 rows that nobody computes.
+//
+// A graph is captured when its size is first wanted, which takes milliseconds, and kept.
+// Threads: the engine thread makes every call.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "absl/status/status.h"
+#include "attention_worker/device/device_layers.h"
+#include "common/device/gpu.h"
+
+namespace sextant {
+
+// The rows of the graph for a step of so many rows, at most `most`: 1, 2, 4, then multiples of 8 up
+// to 64, of 16 up to 128, of 32 up to 256, of 64 beyond. Needs 1 <= rows <= most.
+[[nodiscard]] std::int64_t GraphRows(std::int64_t rows, std::int64_t most);
+
+class DecodeGraphs {
+ public:
+  // All outlive this. `most` rows: what decode attention takes in one pass.
+  DecodeGraphs(DeviceLayers& layers, const GpuStream& stream, std::int64_t most)
+      : layers_(layers), stream_(stream), most_(most) {}
+
+  // Puts a plain decode step of `rows` rows on the stream, whose StepInputs are in place.
+  [[nodiscard]] absl::Status Launch(std::int64_t rows);
+
+ private:
+  [[nodiscard]] absl::Status Capture(std::int64_t rows);
+
+  DeviceLayers& layers_;
+  const GpuStream& stream_;
+  std::int64_t most_;
+  std::map<std::int64_t, GpuGraph> graphs_;  // by rows
+};
+
+}  // namespace sextant
