@@ -189,7 +189,7 @@ TEST_F(DeviceWeightsTest, RandomWeightsAreOfTheSeedAndFitEachOther) {
   ModelConfig config = *ReadModelConfig(GoldenModelFolder("v2"));
   config.max_position_embeddings = 8;
   std::vector<std::vector<Bf16>> embeddings;
-  for (const std::uint64_t seed : {1, 1, 2}) {
+  for (const std::uint64_t seed : {1U, 1U, 2U}) {
     DeviceWeights weights = Allocate(config);
     const auto upload = Upload();
     const absl::Status filled = weights.FillRandom(config, gpu(), *backend_.kernels, seed, *upload);

@@ -69,7 +69,7 @@ TEST_F(DeviceExpertsTest, AnExpertThatTheStoreLacksIsNamed) {
 
 TEST_F(DeviceExpertsTest, RandomExpertsAreOfTheSeedAndDiffer) {
   std::vector<std::vector<Bf16>> gates;
-  for (const std::uint64_t seed : {5, 5, 6}) {
+  for (const std::uint64_t seed : {5U, 5U, 6U}) {
     DeviceExperts experts = Allocate({0, 1});
     const auto upload = Upload();
     const absl::Status filled = experts.FillRandom(gpu(), kernels(), seed, *upload);
