@@ -18,6 +18,7 @@
 #include "common/weights/checkpoint.h"
 #include "common/weights/device_upload.h"
 #include "expert_worker/device/device_experts.h"
+#include "expert_worker/device/local_device_exchange.h"
 #include "kernels/cuda_module/cuda_backend.h"
 
 namespace sextant::cli {
