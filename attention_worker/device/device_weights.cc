@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "attention_worker/model/rope_parameters.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/device/arena_carver.h"
+#include "kernels/rope/yarn.h"
 
 namespace sextant {
 namespace {
@@ -143,6 +145,33 @@ absl::Status UploadLayer(const ModelConfig& config, std::int64_t index,
   return UploadMlpPointers(layer, upload);
 }
 
+// The rotary tables of all positions.
+absl::Status UploadRotary(const ModelConfig& config, const DeviceWeights& weights,
+                          DeviceUpload& upload) {
+  ASSIGN_OR_RETURN(const RopeTable rope, RopeTable::Create(RopeParametersOf(config)));
+  const std::int64_t pairs = config.qk_rope_head_dim / 2;
+  const auto bytes_of = [pairs](std::int64_t rows) {
+    return rows * pairs * static_cast<std::int64_t>(sizeof(Bf16));
+  };
+  const auto values = static_cast<std::size_t>(kRotaryRows * pairs);
+  std::vector<std::int64_t> positions;
+  std::vector<float> angles(2 * values);  // cosines, then sines
+  std::vector<Bf16> rounded(2 * values);
+  for (std::int64_t first = 0; first < config.max_position_embeddings; first += kRotaryRows) {
+    const std::int64_t rows = std::min(kRotaryRows, config.max_position_embeddings - first);
+    positions.resize(static_cast<std::size_t>(rows));
+    std::iota(positions.begin(), positions.end(), first);
+    rope.Rows(positions, Precision::kBf16, {angles.data(), rows, pairs},
+              {angles.data() + values, rows, pairs});
+    std::transform(angles.begin(), angles.end(), rounded.begin(),
+                   [](float value) { return ToBf16(value); });
+    RETURN_IF_ERROR(upload.Add(weights.cos + first * pairs, rounded.data(), bytes_of(rows)));
+    RETURN_IF_ERROR(
+        upload.Add(weights.sin + first * pairs, rounded.data() + values, bytes_of(rows)));
+  }
+  return absl::OkStatus();
+}
+
 // Fills matrices on a stream of its own, each with values of its own.
 class RandomFill {
  public:
@@ -226,7 +255,8 @@ absl::Status DeviceWeights::Upload(const ModelConfig& config, const AttentionWei
     if (!status.ok()) return AddContext(status, absl::StrCat("layer ", i));
   }
   RETURN_IF_ERROR(upload.Add(norm, from.norm));
-  return config.tie_word_embeddings ? absl::OkStatus() : upload.Add(lm_head, from.lm_head);
+  if (!config.tie_word_embeddings) RETURN_IF_ERROR(upload.Add(lm_head, from.lm_head));
+  return UploadRotary(config, *this, upload);
 }
 
 absl::Status DeviceWeights::FillRandom(const ModelConfig& config, GpuDriver& gpu,
@@ -242,31 +272,8 @@ absl::Status DeviceWeights::FillRandom(const ModelConfig& config, GpuDriver& gpu
   if (!config.tie_word_embeddings) {
     RETURN_IF_ERROR(fill.Matrix(lm_head, config.vocab_size, config.hidden_size));
   }
+  RETURN_IF_ERROR(UploadRotary(config, *this, upload));
   return fill.Finish();
-}
-
-absl::Status DeviceWeights::UploadRotary(const ModelConfig& config, const RopeTable& rope,
-                                         DeviceUpload& upload) {
-  const std::int64_t pairs = config.qk_rope_head_dim / 2;
-  const auto bytes_of = [pairs](std::int64_t rows) {
-    return rows * pairs * static_cast<std::int64_t>(sizeof(Bf16));
-  };
-  const auto values = static_cast<std::size_t>(kRotaryRows * pairs);
-  std::vector<std::int64_t> positions;
-  std::vector<float> angles(2 * values);  // cosines, then sines
-  std::vector<Bf16> rounded(2 * values);
-  for (std::int64_t first = 0; first < config.max_position_embeddings; first += kRotaryRows) {
-    const std::int64_t rows = std::min(kRotaryRows, config.max_position_embeddings - first);
-    positions.resize(static_cast<std::size_t>(rows));
-    std::iota(positions.begin(), positions.end(), first);
-    rope.Rows(positions, Precision::kBf16, {angles.data(), rows, pairs},
-              {angles.data() + values, rows, pairs});
-    std::transform(angles.begin(), angles.end(), rounded.begin(),
-                   [](float value) { return ToBf16(value); });
-    RETURN_IF_ERROR(upload.Add(cos + first * pairs, rounded.data(), bytes_of(rows)));
-    RETURN_IF_ERROR(upload.Add(sin + first * pairs, rounded.data() + values, bytes_of(rows)));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace sextant

@@ -98,33 +98,39 @@ std::int64_t MemoryPlan::TotalBytes() const { return SumOf(regions); }
 
 absl::StatusOr<MemoryPlan> PlanMemory(const ModelConfig& config, const MemoryPlanInput& input) {
   RETURN_IF_ERROR(CheckInput(config, input));
-  const std::int64_t block_bytes = BlockBytes(config, input.block_tokens);
   const DeviceWeightBytes weights = DeviceWeights::Bytes(config);
-  const bool wished = input.cache_tokens.has_value();
-  const std::int64_t needed_blocks =
-      DivideUp(wished ? *input.cache_tokens : input.max_batch_tokens, input.block_tokens);
-
-  // Workspaces depend on how long a context can be, so on the cache, which gets what they leave.
-  // They are made for the cache that there would be without them: a few KiB more than they need.
+  const std::int64_t block_bytes = BlockBytes(config, input.block_tokens);
   const std::int64_t beside_step = weights.total() + input.routed_expert_bytes +
                                    input.expert_workspace_bytes + input.reserve_bytes;
-  std::int64_t most_blocks = needed_blocks;
-  if (!wished) {
-    most_blocks = std::clamp((input.budget_bytes - beside_step) / block_bytes, needed_blocks,
-                             MostBlocks(config, input.block_tokens));
-  }
-  const StepSizes step = LargestStep(config, {.max_batch_tokens = input.max_batch_tokens,
-                                              .max_sequences = input.max_sequences,
-                                              .block_tokens = input.block_tokens,
-                                              .cache_tokens = most_blocks * input.block_tokens});
-  const StepLayout layout = LayOutStep(config, step, nullptr);
+  const auto step_with = [&](std::int64_t blocks) {
+    return LargestStep(config, {.max_batch_tokens = input.max_batch_tokens,
+                                .max_sequences = input.max_sequences,
+                                .block_tokens = input.block_tokens,
+                                .cache_tokens = blocks * input.block_tokens});
+  };
+  const auto free_beside = [&](const StepSizes& step) {
+    return input.budget_bytes - beside_step - LayOutStep(config, step, nullptr).bytes();
+  };
 
-  const std::int64_t free_bytes = input.budget_bytes - beside_step - layout.bytes();
-  if (free_bytes < needed_blocks * block_bytes) {
+  const std::int64_t needed_blocks =
+      DivideUp(input.cache_tokens.value_or(input.max_batch_tokens), input.block_tokens);
+  StepSizes step = step_with(needed_blocks);
+  std::int64_t blocks = needed_blocks;
+  if (const std::int64_t free_bytes = free_beside(step); free_bytes < needed_blocks * block_bytes) {
     return Shortage(config, input, free_bytes, needed_blocks);
+  } else if (!input.cache_tokens.has_value()) {
+    // A larger cache has longer contexts, which need larger workspaces, which leave a smaller
+    // cache: they are made for one that is larger than what they leave.
+    const std::int64_t most =
+        std::min(free_bytes / block_bytes, MostBlocks(config, input.block_tokens));
+    const StepSizes larger = step_with(most);
+    const std::int64_t left = std::min(free_beside(larger) / block_bytes, most);
+    if (left > needed_blocks) {
+      step = larger;
+      blocks = left;
+    }
   }
-  const std::int64_t blocks =
-      wished ? needed_blocks : std::min(free_bytes / block_bytes, most_blocks);
+  const StepLayout layout = LayOutStep(config, step, nullptr);
   return MemoryPlan{.regions = ListRegions(weights, layout, input, blocks * block_bytes),
                     .budget_bytes = input.budget_bytes,
                     .step = step,

@@ -121,7 +121,7 @@ absl::Status DeviceUpload::EndBuffer() {
   buffer.in_use = true;
   current_ = (current_ + 1) % buffers_.size();
   filled_ = 0;
-  Report();
+  Report(std::max(added_, options_.total_bytes));
   return absl::OkStatus();
 }
 
@@ -148,10 +148,8 @@ void DeviceUpload::FillInParallel(std::byte* to, std::int64_t begin, std::int64_
   });
 }
 
-void DeviceUpload::Report() {
-  if (options_.progress != nullptr) {
-    options_.progress(added_, std::max(added_, options_.total_bytes));
-  }
+void DeviceUpload::Report(std::int64_t of) {
+  if (options_.progress != nullptr) options_.progress(added_, of);
 }
 
 absl::StatusOr<DeviceUpload::Totals> DeviceUpload::Finish() {
@@ -159,7 +157,7 @@ absl::StatusOr<DeviceUpload::Totals> DeviceUpload::Finish() {
   if (filled_ > 0) status_ = EndBuffer();
   if (status_.ok()) status_ = stream_.Synchronize();
   RETURN_IF_ERROR(status_);
-  Report();
+  Report(added_);
   return Totals{.bytes = added_, .seconds = began_ < 0 ? 0 : Now() - began_};
 }
 
