@@ -84,9 +84,8 @@ absl::Status DeviceModel::LoadWeights(const Checkpoint* checkpoint, const Option
                                                         .total_bytes = bytes,
                                                         .progress = options.progress}));
   if (checkpoint == nullptr) {
-    RETURN_IF_ERROR(
-        weights_.FillRandom(model_, *backend_.gpu, *backend_.kernels, kRandomSeed, *upload));
-    RETURN_IF_ERROR(experts_->FillRandom(*backend_.gpu, *backend_.kernels, kRandomSeed, *upload));
+    RETURN_IF_ERROR(weights_.FillRandom(model_, *backend_.gpu, kernels_, kRandomSeed, *upload));
+    RETURN_IF_ERROR(experts_->FillRandom(*backend_.gpu, kernels_, kRandomSeed, *upload));
     return upload->Finish().status();
   }
   WeightLoader loader(*checkpoint, Precision::kBf16);
@@ -112,11 +111,11 @@ absl::Status DeviceModel::MakeCache() {
 }
 
 absl::Status DeviceModel::MakeTransformer() {
-  ASSIGN_OR_RETURN(exchange_, LocalDeviceExchange::Create(*backend_.gpu, *backend_.kernels, model_,
+  ASSIGN_OR_RETURN(exchange_, LocalDeviceExchange::Create(*backend_.gpu, kernels_, model_,
                                                           *experts_, plan_.step.rows));
   ASSIGN_OR_RETURN(transformer_, DeviceTransformer::Create({.config = model_,
                                                             .gpu = *backend_.gpu,
-                                                            .kernels = *backend_.kernels,
+                                                            .kernels = kernels_,
                                                             .weights = weights_,
                                                             .exchange = *exchange_,
                                                             .cache = *cache_,
@@ -126,8 +125,19 @@ absl::Status DeviceModel::MakeTransformer() {
 }
 
 absl::StatusOr<Ceilings> DeviceModel::MeasureCeilings() {
-  return MeasureDeviceCeilings(stream_, *backend_.kernels, experts_->memory(),
-                               info_.multiprocessors);
+  return MeasureDeviceCeilings(stream_, kernels_, experts_->memory(), info_.multiprocessors);
+}
+
+absl::StatusOr<std::vector<KernelTime>> DeviceModel::TimeKernels(
+    const StepFacts& facts, absl::FunctionRef<absl::Status()> step) {
+  KernelClock clock(*backend_.kernels, stream_, facts);
+  kernels_ = KernelClock::TimedKernels(*backend_.kernels);
+  transformer_->set_graphs(false);
+  const absl::Status status = step();
+  transformer_->set_graphs(true);
+  kernels_ = *backend_.kernels;
+  RETURN_IF_ERROR(status);
+  return clock.Read();
 }
 
 absl::StatusOr<std::int64_t> DeviceModel::WorkspaceBytes() {

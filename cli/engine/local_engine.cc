@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/engine/device_model.h"
 #include "cli/engine/host_model.h"
-#include "cli/progress_bar.h"
+#include "cli/engine/progress_bar.h"
 #include "common/base/status.h"
 #include "common/device/thread_pool.h"
 #include "common/weights/model_tensors.h"
