@@ -25,6 +25,7 @@ struct Options {
   std::string output = "text";
   int rounds = 5;
   std::string weights = "checkpoint";
+  bool kernels = false;
   std::vector<std::int64_t> prompts = {512};
   std::vector<std::int64_t> batches = {1, 4, 8, 16, 32};
   std::vector<std::int64_t> contexts = {128};
@@ -36,6 +37,7 @@ std::int64_t StepsFor(std::int64_t batch) { return batch < 4 ? 16 : batch < 16 ?
 BenchOptions CasesOf(const Options& options) {
   BenchOptions bench;
   bench.rounds = options.rounds;
+  bench.kernels = options.kernels;
   for (const std::int64_t prompt : options.prompts) {
     if (prompt > 0) bench.cases.push_back({.decode = false, .rows = prompt});
   }
@@ -124,6 +126,8 @@ void AddBenchEngineCommand(CLI::App& bench, int& exit_code) {
                    "needs only config.json")
       ->check(CLI::IsMember({"checkpoint", "random"}))
       ->capture_default_str();
+  command->add_flag("--kernels", options->kernels,
+                    "On a GPU: a table of the kernels of each case, timed one by one");
   command->callback(
       [options, &exit_code] { exit_code = ExitCode("bench engine", BenchEngine(*options)); });
 }
@@ -135,6 +139,7 @@ void AddBenchCommand(CLI::App& app, int& exit_code) {
       "bench", "Measure how fast a model runs: in this process, or served by a cluster");
   command->require_subcommand(1);
   AddBenchEngineCommand(*command, exit_code);
+  AddBenchStreamsCommand(*command, exit_code);
   AddBenchServeCommand(*command, exit_code);
 }
 

@@ -1,5 +1,6 @@
 #include "cli/bench_report.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +29,43 @@ std::string CaseLine(const BenchResult& result) {
       100 * result.product_share(), result.product_flops_per_s * 1e-9);
 }
 
+// Of the ceilings around the case, what one kernel's calls reached.
+double ShareOf(const KernelTime& time, const BenchResult& result) {
+  const double floor = std::max(time.cost.bytes / result.read_bytes_per_s,
+                                time.cost.flops / result.product_flops_per_s);
+  return floor / time.seconds;
+}
+
+std::string KernelTable(const BenchResult& result) {
+  if (result.kernels.empty()) return "";
+  double total = 0;
+  for (const KernelTime& time : result.kernels) total += time.seconds;
+  std::string text = absl::StrFormat(
+      "\n%s, one kernel after another: %.1f us\n"
+      "                     calls          us    step     GB/s   GFLOP/s   share\n",
+      CaseName(result.of), total * 1e6);
+  for (const KernelTime& time : result.kernels) {
+    absl::StrAppendFormat(&text, "%-20s %6d %11.1f %6.0f%% %8.1f %9.0f %6.0f%%\n", time.name,
+                          time.calls, time.seconds * 1e6, 100 * time.seconds / total,
+                          time.cost.bytes / time.seconds * 1e-9,
+                          time.cost.flops / time.seconds * 1e-9, 100 * ShareOf(time, result));
+  }
+  return text;
+}
+
+nlohmann::json KernelsAsJson(const BenchResult& result) {
+  nlohmann::json kernels = nlohmann::json::array();
+  for (const KernelTime& time : result.kernels) {
+    kernels.push_back({{"name", time.name},
+                       {"calls", time.calls},
+                       {"seconds", time.seconds},
+                       {"bytes", time.cost.bytes},
+                       {"flops", time.cost.flops},
+                       {"share", ShareOf(time, result)}});
+  }
+  return kernels;
+}
+
 }  // namespace
 
 std::string ReportAsText(const BenchedEngine& engine, const BenchReport& report) {
@@ -41,6 +79,7 @@ std::string ReportAsText(const BenchedEngine& engine, const BenchReport& report)
       ProcessorName(), engine.profile, engine.device, engine.ready_s,
       static_cast<double>(report.memory_bytes) / (1 << 20));
   for (const BenchResult& result : report.results) text += CaseLine(result);
+  for (const BenchResult& result : report.results) text += KernelTable(result);
   return text;
 }
 
@@ -58,7 +97,8 @@ std::string ReportAsJson(const BenchedEngine& engine, const BenchReport& report)
                      {"product_flops_per_s", result.product_flops_per_s},
                      {"read_share", result.read_share()},
                      {"product_share", result.product_share()},
-                     {"share", result.share}});
+                     {"share", result.share},
+                     {"kernels", KernelsAsJson(result)}});
   }
   const nlohmann::json object = {{"model", engine.model_dir},
                                  {"layers", engine.model.num_hidden_layers},

@@ -16,6 +16,7 @@ namespace sextant::cli {
 
 void AddBenchCommand(CLI::App& app, int& exit_code);
 void AddBenchServeCommand(CLI::App& bench, int& exit_code);
+void AddBenchStreamsCommand(CLI::App& bench, int& exit_code);
 void AddChatCommand(CLI::App& app, int& exit_code);
 void AddDetokenizeCommand(CLI::App& app, int& exit_code);
 void AddDrainCommand(CLI::App& app, int& exit_code);

@@ -87,6 +87,8 @@ class Runner {
     StepCost cost;
   };
   absl::StatusOr<Timed> Time(const BenchCase& of);
+  // After Time of the same case, whose routing it takes for its own.
+  absl::StatusOr<std::vector<KernelTime>> TimeKernels(const BenchCase& of);
 
  private:
   absl::Status PrepareSequences(const BenchCase& of);
@@ -238,6 +240,15 @@ absl::StatusOr<Runner::Timed> Runner::Time(const BenchCase& of) {
       CostOfStep(engine_.model(), rows, counter_.PerStep(counted), whole.weight_value_bytes())};
 }
 
+absl::StatusOr<std::vector<KernelTime>> Runner::TimeKernels(const BenchCase& of) {
+  StepFacts facts{.context = static_cast<double>(of.context + 1)};
+  const std::vector<ExpertLoad> loads = counter_.PerStep(1);
+  for (const ExpertLoad& load : loads) {
+    facts.experts += load.experts / static_cast<double>(loads.size());
+  }
+  return engine_.whole().TimeKernels(facts, [this, &of] { return Step(of); });
+}
+
 // What the rounds measured of one case.
 struct Samples {
   std::vector<double> seconds, flops, bytes, reads, products, shares;
@@ -275,6 +286,7 @@ absl::StatusOr<BenchReport> RunEngineBench(
   Runner runner(engine);
   BenchReport report;
   std::vector<Samples> samples(options.cases.size());
+  std::vector<std::vector<KernelTime>> kernels(options.cases.size());
   for (int round = 0; round < options.rounds; ++round) {
     ASSIGN_OR_RETURN(Ceilings before, engine.whole().MeasureCeilings());
     for (std::size_t i = 0; i < options.cases.size(); ++i) {
@@ -284,6 +296,9 @@ absl::StatusOr<BenchReport> RunEngineBench(
       RETURN_IF_ERROR(runner.Prepare(of));
       if (round == 0) RETURN_IF_ERROR(runner.CheckRepeats(of));
       ASSIGN_OR_RETURN(const Runner::Timed timed, runner.Time(of));
+      if (round == 0 && options.kernels) {
+        ASSIGN_OR_RETURN(kernels[i], runner.TimeKernels(of));
+      }
       ASSIGN_OR_RETURN(const std::int64_t memory, engine.whole().WorkspaceBytes());
       report.memory_bytes = std::max(report.memory_bytes, memory);
       ASSIGN_OR_RETURN(const Ceilings after, engine.whole().MeasureCeilings());
@@ -302,6 +317,7 @@ absl::StatusOr<BenchReport> RunEngineBench(
   }
   for (std::size_t i = 0; i < options.cases.size(); ++i) {
     report.results.push_back(ResultOf(options.cases[i], samples[i]));
+    report.results.back().kernels = std::move(kernels[i]);
   }
   return report;
 }

@@ -36,6 +36,8 @@ struct BenchResult {
   double read_bytes_per_s = 0;  // the ceilings around the case
   double product_flops_per_s = 0;
   double share = 0;  // floor / seconds: see FloorSeconds
+  // Of one step on a GPU, run kernel by kernel; empty where nobody asked.
+  std::vector<KernelTime> kernels = {};
 
   // Of the reads, and of the products, that the machine could do in the time of the step. A step
   // whose operators are some bound by one and some by the other reaches neither.
@@ -46,6 +48,7 @@ struct BenchResult {
 struct BenchOptions {
   std::vector<BenchCase> cases;
   int rounds = 5;
+  bool kernels = false;  // whether each one is timed by itself
 };
 
 struct BenchReport {

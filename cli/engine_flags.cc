@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
+#include "common/config/byte_size.h"
 #include "common/config/config.h"
 
 namespace sextant::cli {
@@ -27,8 +28,29 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
   command.add_option("--dtype", flags.dtype,
                      "bf16, or fp32: weights upcast and nothing rounded [bf16]");
   command.add_option("--cache-tokens", flags.cache_tokens,
-                     "Tokens that the latent cache holds, all sequences together [16384]");
+                     "Tokens that the latent cache holds, all sequences together [16384; on a "
+                     "GPU\nall that there is room for]");
+  command.add_option("--device", flags.device,
+                     "auto: a GPU where one can be used, else the CPU; or cpu, or cuda [auto]");
+  command.add_option("--device-memory", flags.device_memory,
+                     "What may be used of a GPU's memory, such as 40GiB [all that is free]");
 }
+
+namespace {
+
+absl::Status LayDeviceOver(const EngineFlags& flags, EngineConfig& config) {
+  if (flags.device.has_value()) {
+    const absl::StatusOr<DeviceChoice> device = ParseDeviceChoice(*flags.device);
+    if (!device.ok()) return AddContext(device.status(), "--device");
+    config.device = *device;
+  }
+  if (!flags.device_memory.has_value()) return absl::OkStatus();
+  const absl::StatusOr<std::int64_t> bytes = ParseByteSize(*flags.device_memory);
+  if (!bytes.ok()) return AddContext(bytes.status(), "--device-memory");
+  return LayOver(*bytes, "--device-memory", kDeviceMemoryRange, config.device_memory_bytes);
+}
+
+}  // namespace
 
 absl::StatusOr<EngineConfig> MakeEngineConfig(const EngineFlags& flags) {
   EngineConfig config;
@@ -47,6 +69,8 @@ absl::StatusOr<EngineConfig> MakeEngineConfig(const EngineFlags& flags) {
     return absl::InvalidArgumentError(
         absl::StrCat("--dtype \"", *flags.dtype, "\": use bf16 or fp32"));
   }
+  RETURN_IF_ERROR(LayDeviceOver(flags, config));
+  RETURN_IF_ERROR(CheckEngineConfig(config));
   return config;
 }
 

@@ -22,12 +22,15 @@ struct EngineFlags {
   std::optional<std::int64_t> threads;
   std::optional<std::string> dtype;
   std::optional<std::int64_t> cache_tokens;
+  std::optional<std::string> device;
+  std::optional<std::string> device_memory;
 };
 
 void AddEngineFlags(CLI::App& command, EngineFlags& flags);
 
 // The file's settings with the given flags laid over them.
-// Errors: those of ReadConfig, and InvalidArgument naming a flag that is out of range.
+// Errors: those of ReadConfig and CheckEngineConfig, and InvalidArgument naming a flag that is out
+// of range.
 [[nodiscard]] absl::StatusOr<EngineConfig> MakeEngineConfig(const EngineFlags& flags);
 
 // `value` is what the flag says, if it was given. InvalidArgument, naming flag and range, if that

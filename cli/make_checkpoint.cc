@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "cli/commands.h"
-#include "cli/progress_bar.h"
+#include "cli/engine/progress_bar.h"
 #include "common/base/status.h"
 #include "common/config/byte_size.h"
 #include "common/weights/writer/random_checkpoint.h"

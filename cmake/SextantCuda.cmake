@@ -50,6 +50,7 @@ function(sextant_cuda_library name)
     add_library(sextant_${name} STATIC ${arg_SOURCES})
     add_library(sextant::${name} ALIAS sextant_${name})
     target_link_libraries(sextant_${name} PRIVATE sextant_cuda_options)
+    set_target_properties(sextant_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   endif()
 endfunction()
 

@@ -126,7 +126,7 @@ absl::Status DeviceTransformer::Forward(absl::Span<const SequenceSlice> slices) 
   }
   RETURN_IF_ERROR(Describe(step));
   logit_rows_ = step.num_logits();
-  if (step.is_plain_decode() && !layers_.is_observed()) {
+  if (uses_graphs_ && step.is_plain_decode() && !layers_.is_observed()) {
     ++graph_steps_;
     return graphs_.Launch(step.count());
   }

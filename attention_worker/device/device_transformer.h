@@ -52,6 +52,8 @@ class DeviceTransformer final : public StepModel {
   // Called for every MoE layer of every step until it is set to null; steps are slower meanwhile.
   void set_routing_observer(RoutingObserver* observer) { layers_.set_routing_observer(observer); }
 
+  // Whether plain decode steps run as graphs, as they do; kernel by kernel they can be timed.
+  void set_graphs(bool graphs) { uses_graphs_ = graphs; }
   // How many steps ran as graphs.
   [[nodiscard]] std::int64_t graph_steps() const { return graph_steps_; }
 
@@ -67,6 +69,7 @@ class DeviceTransformer final : public StepModel {
   DeviceLayers layers_;
   DecodeGraphs graphs_;
   std::int64_t logit_rows_ = 0;  // of the last step
+  bool uses_graphs_ = true;
   std::int64_t graph_steps_ = 0;
   std::vector<float> logits_;
 };

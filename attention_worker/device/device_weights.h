@@ -20,7 +20,6 @@
 #include "common/tensor/float_types.h"
 #include "common/weights/device_upload.h"
 #include "kernels/cuda_module/cuda_kernels.h"
-#include "kernels/rope/yarn.h"
 
 namespace sextant {
 
@@ -91,10 +90,6 @@ struct DeviceWeights {
   [[nodiscard]] absl::Status FillRandom(const ModelConfig& config, GpuDriver& gpu,
                                         const CudaKernels& kernels, std::uint64_t seed,
                                         DeviceUpload& upload);
-
-  // The rotary tables of all positions.
-  [[nodiscard]] absl::Status UploadRotary(const ModelConfig& config, const RopeTable& rope,
-                                          DeviceUpload& upload);
 };
 
 }  // namespace sextant

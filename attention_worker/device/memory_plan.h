@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "attention_worker/device/step_layout.h"
 #include "common/config/model_config.h"
 
@@ -32,7 +33,7 @@ struct MemoryPlanInput {
 };
 
 struct MemoryRegion {
-  const char* name = "";
+  absl::string_view name;  // static
   std::int64_t bytes = 0;
 };
 

@@ -58,7 +58,7 @@ absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_r
        .listen = own.listen,
        .threads = ThreadCount(config.engine.threads),
        .precision = config.engine.dtype,
-       .cache_tokens = config.engine.cache_tokens,
+       .cache_tokens = HostCacheTokens(config.engine),
        .max_batch_tokens = config.engine.max_batch_tokens,
        .max_sequences = own.max_sequences,
        .prefix_cache = own.prefix_cache},

@@ -7,7 +7,5 @@ namespace sextant::cli {
 
 inline constexpr std::int64_t kBlockTokens = 64;   // 36 KiB of V2-Lite's latents, layer and block
 inline constexpr std::int64_t kMaxSequences = 64;  // running at once; more wait
-// Tokens that the cache holds on a CPU, where nobody says otherwise.
-inline constexpr std::int64_t kHostCacheTokens = 16384;
 
 }  // namespace sextant::cli

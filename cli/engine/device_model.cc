@@ -8,6 +8,7 @@
 #include "attention_worker/device/device_latents.h"
 #include "attention_worker/model/attention_weights.h"
 #include "cli/engine/cache_limits.h"
+#include "cli/engine/device_ceilings.h"
 #include "common/base/status.h"
 #include "common/weights/weight_loader.h"
 #include "expert_worker/store/expert_store.h"
@@ -35,7 +36,21 @@ absl::StatusOr<std::unique_ptr<DeviceModel>> DeviceModel::Open(CudaBackend backe
   return device;
 }
 
+absl::Status DeviceModel::CheckWidths() const {
+  const auto check = [](const char* key, std::int64_t value, std::int64_t wanted) {
+    if (value == wanted) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("the kernels for GPUs have the widths of DeepSeek-V2 and V2-Lite: ", key,
+                     " is ", value, ", not ", wanted, "; run this model with --device cpu"));
+  };
+  RETURN_IF_ERROR(check("kv_lora_rank", model_.kv_lora_rank, kLatentRank));
+  RETURN_IF_ERROR(check("qk_rope_head_dim", model_.qk_rope_head_dim, kLatentRope));
+  RETURN_IF_ERROR(check("qk_nope_head_dim", model_.qk_nope_head_dim, kPrefillNope));
+  return check("v_head_dim", model_.v_head_dim, kPrefillV);
+}
+
 absl::Status DeviceModel::MakePlan(const Options& options) {
+  RETURN_IF_ERROR(CheckWidths());
   RETURN_IF_ERROR(ToStatus(backend_.gpu->Describe(&info_), "the GPU's properties"));
   std::int64_t budget = info_.free_bytes;
   if (options.memory_bytes > budget) {
@@ -44,18 +59,90 @@ absl::Status DeviceModel::MakePlan(const Options& options) {
                      budget >> 20, " MiB of ", info_.name, " are free"));
   }
   if (options.memory_bytes > 0) budget = options.memory_bytes;
-  ASSIGN_OR_RETURN(
-      plan_, PlanMemory(model_, {.budget_bytes = budget,
-                                 .reserve_bytes = std::min(kReserveBytes, budget / 16),
-                                 .routed_expert_bytes =
-                                     DeviceExperts::Bytes(model_, model_.n_routed_experts),
-                                 .expert_workspace_bytes = LocalDeviceExchange::WorkspaceBytes(
-                                     model_, options.max_batch_tokens),
-                                 .max_batch_tokens = options.max_batch_tokens,
-                                 .max_sequences = options.max_sequences,
-                                 .block_tokens = kBlockTokens,
-                                 .cache_tokens = options.cache_tokens}));
+  ASSIGN_OR_RETURN(plan_, PlanMemory(model_, {.budget_bytes = budget,
+                                              .reserve_bytes = std::min(kReserveBytes, budget / 16),
+                                              .routed_expert_bytes = DeviceExperts::Bytes(
+                                                  model_, model_.n_routed_experts),
+                                              .expert_workspace_bytes = LocalDeviceExchange::Bytes(
+                                                  model_, options.max_batch_tokens),
+                                              .max_batch_tokens = options.max_batch_tokens,
+                                              .max_sequences = options.max_sequences,
+                                              .block_tokens = kBlockTokens,
+                                              .cache_tokens = options.cache_tokens}));
   return absl::OkStatus();
+}
+
+absl::Status DeviceModel::LoadWeights(const Checkpoint* checkpoint, const Options& options) {
+  ASSIGN_OR_RETURN(weights_, DeviceWeights::Allocate(*backend_.gpu, model_));
+  ASSIGN_OR_RETURN(DeviceExperts experts,
+                   DeviceExperts::Allocate(*backend_.gpu, model_, AllExperts(model_)));
+  experts_ = std::make_unique<DeviceExperts>(std::move(experts));
+  const std::int64_t bytes =
+      DeviceWeights::Bytes(model_).total() + DeviceExperts::Bytes(model_, model_.n_routed_experts);
+  ASSIGN_OR_RETURN(const std::unique_ptr<DeviceUpload> upload,
+                   DeviceUpload::Create(*backend_.gpu, {.threads = options.upload_threads,
+                                                        .total_bytes = bytes,
+                                                        .progress = options.progress}));
+  if (checkpoint == nullptr) {
+    RETURN_IF_ERROR(weights_.FillRandom(model_, *backend_.gpu, kernels_, kRandomSeed, *upload));
+    RETURN_IF_ERROR(experts_->FillRandom(*backend_.gpu, kernels_, kRandomSeed, *upload));
+    return upload->Finish().status();
+  }
+  WeightLoader loader(*checkpoint, Precision::kBf16);
+  ASSIGN_OR_RETURN(const AttentionWeights attention, AttentionWeights::Load(model_, loader));
+  RETURN_IF_ERROR(weights_.Upload(model_, attention, *upload));
+  ASSIGN_OR_RETURN(const ExpertStore store, ExpertStore::Load(model_, experts_->ids(), loader));
+  RETURN_IF_ERROR(experts_->Upload(store, *upload));
+  ASSIGN_OR_RETURN(upload_, upload->Finish());
+  return absl::OkStatus();
+}
+
+absl::Status DeviceModel::MakeCache() {
+  const LatentCacheShape shape{.num_layers = static_cast<int>(model_.num_hidden_layers),
+                               .width = model_.cache_row_dim(),
+                               .block_tokens = kBlockTokens,
+                               .num_blocks = plan_.num_blocks,
+                               .dtype = DType::kBf16};
+  ASSIGN_OR_RETURN(GpuMemory memory, GpuMemory::Allocate(*backend_.gpu, GpuMemory::Place::kDevice,
+                                                         shape.BytesTotal(), "the latent cache"));
+  cache_ = std::make_unique<LatentCache>(
+      shape, std::make_unique<DeviceLatents>(std::move(memory), stream_));
+  return absl::OkStatus();
+}
+
+absl::Status DeviceModel::MakeTransformer() {
+  ASSIGN_OR_RETURN(exchange_, LocalDeviceExchange::Create(*backend_.gpu, kernels_, model_,
+                                                          *experts_, plan_.step.rows));
+  ASSIGN_OR_RETURN(transformer_, DeviceTransformer::Create({.config = model_,
+                                                            .gpu = *backend_.gpu,
+                                                            .kernels = kernels_,
+                                                            .weights = weights_,
+                                                            .exchange = *exchange_,
+                                                            .cache = *cache_,
+                                                            .stream = stream_,
+                                                            .sizes = plan_.step}));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Ceilings> DeviceModel::MeasureCeilings() {
+  return MeasureDeviceCeilings(stream_, kernels_, experts_->memory(), info_.multiprocessors);
+}
+
+absl::StatusOr<std::vector<KernelTime>> DeviceModel::TimeKernels(
+    const StepFacts& facts, absl::FunctionRef<absl::Status()> step) {
+  KernelClock clock(*backend_.kernels, stream_, facts);
+  kernels_ = KernelClock::TimedKernels(*backend_.kernels);
+  transformer_->set_graphs(false);
+  const absl::Status status = step();
+  transformer_->set_graphs(true);
+  kernels_ = *backend_.kernels;
+  RETURN_IF_ERROR(status);
+  return clock.Read();
+}
+
+absl::StatusOr<std::int64_t> DeviceModel::WorkspaceBytes() {
+  return LayOutStep(model_, plan_.step, nullptr).bytes() +
+         LocalDeviceExchange::Bytes(model_, plan_.step.rows);
 }
 
 }  // namespace sextant::cli

@@ -18,6 +18,7 @@
 #include "common/weights/checkpoint.h"
 #include "common/weights/device_upload.h"
 #include "expert_worker/device/device_experts.h"
+#include "expert_worker/device/local_device_exchange.h"
 #include "kernels/cuda_module/cuda_backend.h"
 
 namespace sextant::cli {
@@ -50,6 +51,8 @@ class DeviceModel final : public WholeModel {
   }
   [[nodiscard]] bool is_slow_when_observed() const override { return true; }
   [[nodiscard]] absl::StatusOr<Ceilings> MeasureCeilings() override;
+  [[nodiscard]] absl::StatusOr<std::vector<KernelTime>> TimeKernels(
+      const StepFacts& facts, absl::FunctionRef<absl::Status()> step) override;
   [[nodiscard]] absl::StatusOr<std::int64_t> WorkspaceBytes() override;
 
   [[nodiscard]] const MemoryPlan& plan() const { return plan_; }
@@ -59,8 +62,12 @@ class DeviceModel final : public WholeModel {
 
  private:
   DeviceModel(CudaBackend backend, const ModelConfig& model, GpuStream stream)
-      : model_(model), backend_(std::move(backend)), stream_(std::move(stream)) {}
+      : model_(model),
+        backend_(std::move(backend)),
+        kernels_(*backend_.kernels),
+        stream_(std::move(stream)) {}
 
+  [[nodiscard]] absl::Status CheckWidths() const;
   [[nodiscard]] absl::Status MakePlan(const Options& options);
   [[nodiscard]] absl::Status LoadWeights(const Checkpoint* checkpoint, const Options& options);
   [[nodiscard]] absl::Status MakeCache();
@@ -68,6 +75,7 @@ class DeviceModel final : public WholeModel {
 
   const ModelConfig& model_;
   CudaBackend backend_;
+  CudaKernels kernels_;  // those of the backend, or the same under a clock
   GpuStream stream_;
   GpuInfo info_;
   MemoryPlan plan_;

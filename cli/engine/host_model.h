@@ -46,6 +46,10 @@ class HostModel final : public WholeModel {
   }
   [[nodiscard]] bool is_slow_when_observed() const override { return false; }
   [[nodiscard]] absl::StatusOr<Ceilings> MeasureCeilings() override;
+  [[nodiscard]] absl::StatusOr<std::vector<KernelTime>> TimeKernels(
+      const StepFacts& /*facts*/, absl::FunctionRef<absl::Status()> /*step*/) override {
+    return std::vector<KernelTime>();
+  }
   [[nodiscard]] absl::StatusOr<std::int64_t> WorkspaceBytes() override;
 
  private:

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/engine/device_model.h"
 #include "cli/engine/host_model.h"
-#include "cli/progress_bar.h"
+#include "cli/engine/progress_bar.h"
 #include "common/base/status.h"
 #include "common/device/thread_pool.h"
 #include "common/weights/model_tensors.h"
@@ -46,12 +46,11 @@ absl::Status LocalEngine::Load() {
         "random weights are for measuring on a GPU; for a CPU make a checkpoint of them with "
         "`sextant make-checkpoint`");
   }
-  const std::int64_t wanted = config_.cache_tokens > 0 ? config_.cache_tokens : kHostCacheTokens;
-  ASSIGN_OR_RETURN(whole_,
-                   HostModel::Open(model_, *checkpoint_,
-                                   {.threads = config_.threads,
-                                    .precision = config_.dtype,
-                                    .cache_tokens = std::max(wanted, options_.min_cache_tokens)}));
+  ASSIGN_OR_RETURN(whole_, HostModel::Open(model_, *checkpoint_,
+                                           {.threads = config_.threads,
+                                            .precision = config_.dtype,
+                                            .cache_tokens = std::max(HostCacheTokens(config_),
+                                                                     options_.min_cache_tokens)}));
   return absl::OkStatus();
 }
 
@@ -66,8 +65,9 @@ absl::StatusOr<std::unique_ptr<WholeModel>> LocalEngine::OpenDevice() {
     }
     return nullptr;
   }
+  if (config_.dtype == Precision::kFp32) return nullptr;  // which no GPU computes here
   std::optional<ProgressBar> bar;
-  DeviceModel::Options options{.memory_bytes = config_.device_memory,
+  DeviceModel::Options options{.memory_bytes = config_.device_memory_bytes,
                                .max_batch_tokens = config_.max_batch_tokens,
                                .max_sequences = options_.max_sequences,
                                .upload_threads = ThreadCount(config_.threads)};

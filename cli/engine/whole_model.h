@@ -5,10 +5,13 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "attention_worker/cache/latent_cache.h"
 #include "attention_worker/model/step_model.h"
+#include "cli/engine/kernel_clock.h"
 #include "kernels/ceiling/ceiling.h"
 
 namespace sextant::cli {
@@ -34,6 +37,10 @@ class WholeModel {
 
   // What the device could do at best, measured now.
   [[nodiscard]] virtual absl::StatusOr<Ceilings> MeasureCeilings() = 0;
+
+  // Runs `step`, with the kernels of a GPU timed one by one; none on a CPU.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<KernelTime>> TimeKernels(
+      const StepFacts& facts, absl::FunctionRef<absl::Status()> step) = 0;
 
   // Memory in use now beyond weights and the latents in the cache.
   [[nodiscard]] virtual absl::StatusOr<std::int64_t> WorkspaceBytes() = 0;

@@ -1,6 +1,27 @@
 #include "common/config/engine_config.h"
 
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
 namespace sextant {
+namespace {
+
+std::vector<std::pair<absl::string_view, DeviceChoice>> DeviceWords() {
+  return {
+      {"auto", DeviceChoice::kAuto}, {"cpu", DeviceChoice::kCpu}, {"cuda", DeviceChoice::kCuda}};
+}
+
+}  // namespace
+
+absl::StatusOr<DeviceChoice> ParseDeviceChoice(absl::string_view word) {
+  for (const auto& [known, choice] : DeviceWords()) {
+    if (word == known) return choice;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", word, "\" is no device: use auto, cpu or cuda"));
+}
 
 void ReadEngineSection(YamlReader& root, EngineConfig* config) {
   root.Section("engine", [config](YamlReader& engine) {
@@ -9,7 +30,17 @@ void ReadEngineSection(YamlReader& root, EngineConfig* config) {
                              {{"bf16", Precision::kBf16}, {"fp32", Precision::kFp32}});
     engine.Int("cache_tokens", &config->cache_tokens, kCacheTokensRange);
     engine.Int("max_batch_tokens", &config->max_batch_tokens, kMaxBatchTokensRange);
+    engine.Choice<DeviceChoice>("device", &config->device, DeviceWords());
+    engine.ByteSize("device_memory", &config->device_memory_bytes, kDeviceMemoryRange);
   });
+}
+
+absl::Status CheckEngineConfig(const EngineConfig& config) {
+  if (config.device == DeviceChoice::kCuda && config.dtype == Precision::kFp32) {
+    return absl::InvalidArgumentError(
+        "a GPU computes in bf16 alone: with device cuda set dtype bf16, or for fp32 device cpu");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace sextant

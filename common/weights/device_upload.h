@@ -24,8 +24,8 @@ namespace sextant {
 
 class DeviceUpload {
  public:
-  // Called when a buffer has been handed to the copy engine, and by Finish: bytes on their way, of
-  // how many. Never goes backwards; `of` is total_bytes, or what was added where that is more.
+  // Called when a buffer has been handed to the copy engine: bytes on their way, which never become
+  // fewer, of total_bytes, or of what was added where that is more. By Finish: all of all.
   using Progress = std::function<void(std::int64_t done, std::int64_t of)>;
 
   struct Options {
@@ -76,7 +76,7 @@ class DeviceUpload {
   void FillInParallel(std::byte* to, std::int64_t begin, std::int64_t bytes, Fill fill);
   [[nodiscard]] absl::Status StartBuffer();  // waits until the next one may be written
   [[nodiscard]] absl::Status EndBuffer();
-  void Report();
+  void Report(std::int64_t of);
 
   GpuDriver& gpu_;
   const Options options_;

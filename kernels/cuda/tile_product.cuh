@@ -149,12 +149,10 @@ __device__ __forceinline__ void MultiplyTile(SharedSpan<Bf16> memory, int depth,
   BlockBarrier();
 }
 
-// Puts values, as bf16, into a tile [tokens][stride] of shared memory, from where whole rows can be
-// stored. `value(half, tile, i)` is what belongs to sums[half][tile][i], and `column(row)` where a
-// weight row of the block lies in the tile's row, or negative.
-template <typename Shape, typename Value, typename Column>
-__device__ __forceinline__ void PlaceTile(SharedSpan<Bf16> memory, int stride, Value value,
-                                          Column column) {
+// Calls `take(half, tile, i, row, token)` for each of the thread's sums: sums[half][tile][i]
+// belongs to this weight row and this token of the block.
+template <typename Shape, typename Take>
+__device__ __forceinline__ void ForEachSum(Take take) {
   const int lane = ThreadIndex() % kWarpSize;
   SEXTANT_UNROLL
   for (int half = 0; half < 2; ++half) {
@@ -162,12 +160,23 @@ __device__ __forceinline__ void PlaceTile(SharedSpan<Bf16> memory, int stride, V
     for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
       SEXTANT_UNROLL
       for (int i = 0; i < 4; ++i) {
-        const int to = column(Shape::WarpRow() + half * kMmaRows + lane / 4 + i / 2 * 8);
-        const int token = Shape::WarpToken() + tile * kMmaTokens + lane % 4 * 2 + i % 2;
-        if (to >= 0) memory.Store(token * stride + to, NarrowToBf16(value(half, tile, i)));
+        take(half, tile, i, Shape::WarpRow() + half * kMmaRows + lane / 4 + i / 2 * 8,
+             Shape::WarpToken() + tile * kMmaTokens + lane % 4 * 2 + i % 2);
       }
     }
   }
+}
+
+// Puts values, as bf16, into a tile [tokens][stride] of shared memory, from where whole rows can be
+// stored. `value(half, tile, i)` is what belongs to sums[half][tile][i], and `column(row)` where a
+// weight row of the block lies in the tile's row, or negative.
+template <typename Shape, typename Value, typename Column>
+__device__ __forceinline__ void PlaceTile(SharedSpan<Bf16> memory, int stride, Value value,
+                                          Column column) {
+  ForEachSum<Shape>([&](int half, int tile, int i, int row, int token) {
+    const int to = column(row);
+    if (to >= 0) memory.Store(token * stride + to, NarrowToBf16(value(half, tile, i)));
+  });
 }
 
 // The sums themselves, weight row by weight row.

@@ -20,10 +20,9 @@ struct CudaBackend {
 };
 
 // Opens GPU number `device` of those that CUDA shows.
-// Errors:    FailedPrecondition saying why no GPU can be used: no module (this build has no CUDA),
-// a
-//            missing library, no driver, no GPU of that number, one older than sm_80, a module of
-//            another build.
+// Errors:    FailedPrecondition saying why no GPU can be used, to a person at a terminal: no module
+//            (this build has no CUDA), a missing library, no driver, no GPU of that number, one
+//            that there are no kernels for, a module of another build.
 // Threads:   any.
 [[nodiscard]] absl::StatusOr<CudaBackend> OpenCuda(int device);
 

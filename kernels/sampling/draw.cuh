@@ -4,26 +4,15 @@
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/scan.cuh"
+#include "kernels/random/philox.cuh"
 #include "kernels/sampling/row_walk.cuh"
 
 namespace sextant {
 
-// 53 random bits: Philox4x32-10 as kernels/sampling/philox.h defines it.
+// 53 random bits.
 __device__ inline std::uint64_t DrawBits(std::uint64_t seed, std::uint64_t position) {
-  std::uint32_t counter[4] = {static_cast<std::uint32_t>(position),
-                              static_cast<std::uint32_t>(position >> 32), 0, 0};
-  std::uint32_t key[2] = {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t product0 = std::uint64_t{0xD2511F53} * counter[0];
-    const std::uint64_t product1 = std::uint64_t{0xCD9E8D57} * counter[2];
-    counter[0] = static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key[0];
-    counter[2] = static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key[1];
-    counter[1] = static_cast<std::uint32_t>(product1);
-    counter[3] = static_cast<std::uint32_t>(product0);
-    key[0] += 0x9E3779B9;
-    key[1] += 0xBB67AE85;
-  }
-  return (static_cast<std::uint64_t>(counter[0]) << 32 | counter[1]) >> 11;
+  const PhiloxWords bits = PhiloxAt(seed, position);
+  return (static_cast<std::uint64_t>(bits.w[0]) << 32 | bits.w[1]) >> 11;
 }
 
 // The first token by id, among those at or above `lowest_place`, at which the running sum of

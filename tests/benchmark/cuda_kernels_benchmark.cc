@@ -23,6 +23,7 @@
 #include "common/base/check.h"
 #include "kernels/ceiling/ceiling_cuda.h"
 #include "kernels/feed_forward/grouped_feed_forward_cuda.h"
+#include "kernels/linear/linear_tile_cuda.h"
 #include "kernels/mla/mla_decode_cuda.h"
 #include "kernels/mla/mla_prefill_cuda.h"
 #include "kernels/moe/group_rows_cuda.h"
@@ -194,6 +195,61 @@ std::vector<std::int32_t> RandomChoices(std::int64_t tokens) {
     ids.insert(ids.end(), experts.begin(), experts.begin() + kChosen);
   }
   return ids;
+}
+
+const char* NameOf(LinearTile tile) {
+  switch (tile) {
+    case LinearTile::k32x16:
+      return "32x16";
+    case LinearTile::k128x16:
+      return "128x16";
+    case LinearTile::k64x64:
+      return "64x64";
+    case LinearTile::k128x128:
+      return "128x128";
+  }
+  return "?";
+}
+
+// The dense projections, the gate (f32) and the head, on every tile; a star is on the chosen one.
+void Linears(Report& report) {
+  constexpr std::int64_t kBeyondL2 = std::int64_t{1} << 27;  // values
+  for (const std::int64_t outputs : {3072, 576, 2048, 64, kVocab}) {
+    if (!report.Wants(absl::StrCat("linear ", outputs))) continue;
+    const bool unrounded = outputs == kExperts;
+    const std::int64_t weights = outputs * kHidden;
+    const std::int64_t turns = DivideUp(kBeyondL2, weights);
+    const RandomMemory weight(turns * weights);
+    for (const std::int64_t rows : {1, 8, 32, 128, 2048}) {
+      const RandomMemory x(rows * kHidden, 1.0);
+      const RandomMemory y((unrounded ? 2 : 1) * rows * outputs);
+      std::vector<Bf16> first;
+      for (const LinearTile tile : kLinearTiles) {
+        const auto run = [&](int i) {
+          CheckLaunch(
+              LinearCudaWithTile({},
+                                 {.x = x.data(),
+                                  .x_stride = kHidden,
+                                  .weight = weight.data() + i % turns * weights,
+                                  .y = unrounded ? nullptr : y.data(),
+                                  .y_f32 = unrounded ? reinterpret_cast<float*>(y.data()) : nullptr,
+                                  .y_stride = outputs,
+                                  .rows = rows,
+                                  .outputs = outputs,
+                                  .depth = kHidden},
+                                 tile));
+        };
+        run(0);
+        if (first.empty()) first = y.Read();
+        CHECK(y.Read() == first);
+        const double results = static_cast<double>(rows * outputs) * (unrounded ? 4 : 2);
+        report.Case(absl::StrCat("linear ", outputs, " x ", kHidden, ", ", rows, " rows, ",
+                                 NameOf(tile), tile == ChooseLinearTile(rows, outputs) ? " *" : ""),
+                    2.0 * static_cast<double>(weights + rows * kHidden) + results,
+                    2.0 * static_cast<double>(rows * weights), run, [&] { return y.Read(); });
+      }
+    }
+  }
 }
 
 void FeedForwards(Report& report) {
@@ -370,6 +426,7 @@ int Run(const std::string& only) {
   }
   Report report(MeasureCeilings(), only);
   Norms(report);
+  Linears(report);
   FeedForwards(report);
   Decodes(report);
   Prefills(report);

@@ -13,6 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK_LE(config->engine.threads, sextant::kThreadsRange.max);
   CHECK_GE(config->engine.cache_tokens, sextant::kCacheTokensRange.min);
   CHECK_LE(config->engine.max_batch_tokens, sextant::kMaxBatchTokensRange.max);
+  CHECK_GE(config->engine.device_memory_bytes, sextant::kDeviceMemoryRange.min);
   CHECK_LE(config->router.listen.size(), sextant::kMaxListenTargets);
   CHECK_GE(config->router.queue, sextant::kQueueRange.min);
   CHECK_LE(config->expert_worker.admin_port, sextant::kAdminPortRange.max);

@@ -41,7 +41,8 @@ class Plan:
         others = [test for test in tests if test not in kernels]
         steps = [self._test(test, TEST_LIMIT_S) for test in kernels]
         steps += [self._test(test, ENGINE_TEST_LIMIT_S) for test in others]
-        steps += [self._answers(), *self._engine(memory_mib), self._kernels()]
+        steps += [self._answers(), *self._engine(memory_mib), self._streams(),
+                  self._kernels()]
         if sanitizer is None:
             self.left_out.append("compute-sanitizer (memcheck, racecheck, initcheck): it is not "
                                  "installed here")
@@ -70,27 +71,34 @@ class Plan:
         return Step("greedy answers of the bundled model", command, ANSWERS_LIMIT_S,
                     "greedy-answers.log", exit_status, shows_output=True)
 
-    def _bench(self, title, *arguments):
-        command = [str(self._programs / "sextant"), "bench", "engine", "--model",
-                   str(self._v2_lite), "--weights", "random", "--device", "cuda",
-                   "--rounds", "3", *arguments]
-        return Step(title, command, BENCH_LIMIT_S, "bench-engine.log", exit_status,
+    def _bench(self, title, what, *arguments):
+        command = [str(self._programs / "sextant"), "bench", what, "--model", str(self._v2_lite),
+                   "--weights", "random", "--device", "cuda", *arguments]
+        return Step(title, command, BENCH_LIMIT_S, f"bench-{what}.log", exit_status,
                     shows_output=True)
+
+    def _bench_engine(self, title, *arguments):
+        return self._bench(title, "engine", "--rounds", "3", "--kernels", *arguments)
+
+    def _streams(self):
+        return self._bench(f"bench streams, {DEVICE_MEMORY}, 32 at once", "streams",
+                           "--device-memory", DEVICE_MEMORY, "--streams", "32", "--requests", "64",
+                           "--prompt-tokens", "512", "--max-tokens", "128")
 
     def _engine(self, memory_mib):
         """256 sequences of 4096 tokens are more than a 40 GB card caches, so 64 there."""
         steps = [
-            self._bench(f"bench engine, {DEVICE_MEMORY}, prefill and context 512",
-                        "--device-memory", DEVICE_MEMORY, "--prompt", "512,2048,8192",
-                        "--batch", "1,8,32,64,128,256", "--context", "512"),
-            self._bench(f"bench engine, {DEVICE_MEMORY}, context 4096",
-                        "--device-memory", DEVICE_MEMORY, "--prompt", "0",
-                        "--batch", "1,8,32,64", "--context", "4096"),
+            self._bench_engine(f"bench engine, {DEVICE_MEMORY}, prefill and context 512",
+                               "--device-memory", DEVICE_MEMORY, "--prompt", "512,2048,8192",
+                               "--batch", "1,8,32,64,128,256", "--context", "512"),
+            self._bench_engine(f"bench engine, {DEVICE_MEMORY}, context 4096",
+                               "--device-memory", DEVICE_MEMORY, "--prompt", "0",
+                               "--batch", "1,8,32,64", "--context", "4096"),
         ]
         title = "bench engine, the whole card, context 4096"
         if memory_mib >= WHOLE_CARD_MIB:
-            steps.append(self._bench(title, "--prompt", "0", "--batch", "128,256",
-                                     "--context", "4096"))
+            steps.append(self._bench_engine(title, "--prompt", "0", "--batch", "128,256",
+                                            "--context", "4096"))
         else:
             self.left_out.append(f"{title}, batches 128 and 256: the card has {memory_mib} MiB, "
                                  f"they need {WHOLE_CARD_MIB}")

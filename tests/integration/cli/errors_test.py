@@ -160,12 +160,22 @@ class CommandLineTest(support.CliTest):
         for text, message in (
                 ("engine:\n  threads: 1\n  thread: 2\n", ":3: engine.thread is not a known key"),
                 ("engine:\n  dtype: int8\n", ":2: engine.dtype must be bf16 or fp32"),
+                ("engine:\n  device: gpu\n", ":2: engine.device must be auto or cpu or cuda"),
                 ("engine:\n  threads: lots\n", ":2: engine.threads"),
                 ("engine:\n  cache_tokens: 0\n", ":2: engine.cache_tokens"),
                 ("engine: [\n", "engine.yaml"), ("- 1\n", "engine.yaml")):
             path.write_text(text, encoding="utf-8")
             self.fail_with(message, *generate, path)
         self.fail_with("none.yaml: cannot be opened", *generate, self.dir / "none.yaml")
+
+    def test_a_device_that_is_none_or_does_not_compute_so(self):
+        generate = ("generate", "--model", LITE, "--prompt-ids", "1", "-n", 1)
+        self.fail_with('--device: "gpu" is no device: use auto, cpu or cuda', *generate,
+                       "--device", "gpu")
+        self.fail_with('--device-memory: "lots" is not a size', *generate, "--device-memory",
+                       "lots")
+        self.fail_with("a GPU computes in bf16 alone", *generate, "--device", "cuda", "--dtype",
+                       "fp32")
 
     def test_a_backend_that_is_none(self):
         self.fail_with('SEXTANT_BACKEND: "fast" is no backend', "logits", "--model", LITE, "--ids",

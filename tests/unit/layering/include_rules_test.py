@@ -76,6 +76,8 @@ class IncludeRulesTest(unittest.TestCase):
         self.assert_allowed("tests/support/device/emulated_gpu.h", emulator)
         self.assert_forbidden("tests/support/device/a.h", emulator)
         self.assert_forbidden("kernels/moe/a.cc", "#include <cuda_runtime.h>")
+        self.assert_allowed("kernels/cuda_module/cuda_driver.cc", "#include <cuda_runtime_api.h>")
+        self.assert_forbidden("kernels/cuda_module/cuda_backend.cc", "#include <cuda_runtime.h>")
         self.assert_allowed("kernels/cuda/launch.h", '#include "common/device/device_stream.h"')
         self.assert_forbidden("kernels/cuda/launch.h", '#include "common/base/status.h"')
 

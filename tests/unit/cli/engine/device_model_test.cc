@@ -272,6 +272,33 @@ TEST_F(DeviceModelTest, ARowsOwnFaultIsItsResult) {
   EXPECT_EQ(results[0].status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(DeviceModelTest, AClockTimesEveryKernelOfAStep) {
+  const auto model = Open();
+  ASSERT_NE(model, nullptr);
+  FedSequence sequence(Fed(*model), golden_.ids, 30);
+  ASSERT_TRUE(model->step_model().Forward({sequence.Next(30)}).ok());
+  const auto times = model->TimeKernels({.context = 31, .experts = 6}, [&] {
+    return model->step_model().Forward({sequence.Next(1)});
+  });
+  ASSERT_TRUE(times.ok()) << times.status();
+  std::map<std::string, std::int64_t> calls;
+  for (const KernelTime& time : *times) {
+    calls[time.name] = time.calls;
+    EXPECT_GT(time.seconds, 0) << time.name;
+    EXPECT_GT(time.cost.bytes, 0) << time.name;
+  }
+  const std::int64_t layers = config_.num_hidden_layers;
+  EXPECT_EQ(calls["decode attention"], layers);
+  EXPECT_EQ(calls["absorb, unabsorb"], 2 * layers);
+  EXPECT_EQ(calls["norm"], 2 * layers + 1);
+  EXPECT_EQ(calls["gate"], layers - config_.first_k_dense_replace);
+  EXPECT_EQ(calls["prefill attention"], 0);
+  EXPECT_EQ(model->graph_steps(), 0);
+  // Without the clock as before.
+  ASSERT_TRUE(model->step_model().Forward({sequence.Next(1)}).ok());
+  EXPECT_EQ(model->graph_steps(), 1);
+}
+
 TEST_F(DeviceModelTest, RandomWeightsGiveFiniteLogits) {
   checkpoint_ = nullptr;
   const auto model = Open();

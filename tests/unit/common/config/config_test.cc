@@ -84,7 +84,8 @@ TEST(Config, ThePageExplainsEveryKey) {
 
 TEST(Config, ReadsWhatIsGiven) {
   const auto config = ParseConfig(
-      "engine: {threads: 4, dtype: fp32, cache_tokens: 99, max_batch_tokens: 7}\n"
+      "engine: {threads: 4, dtype: fp32, cache_tokens: 99, max_batch_tokens: 7, device: cpu, "
+      "device_memory: 40GiB}\n"
       "router: {listen: [\"[::]:1\", \"unix:/a\"], queue: 3, wait_seconds: 7, "
       "served_model_name: m, admin_port: -1}\n"
       "attention_worker: {listen: [\"a:1\"], max_sequences: 5, prefix_cache: false, admin_port: "
@@ -100,6 +101,8 @@ TEST(Config, ReadsWhatIsGiven) {
   EXPECT_EQ(config->engine.dtype, Precision::kFp32);
   EXPECT_EQ(config->engine.cache_tokens, 99);
   EXPECT_EQ(config->engine.max_batch_tokens, 7);
+  EXPECT_EQ(config->engine.device, DeviceChoice::kCpu);
+  EXPECT_EQ(config->engine.device_memory_bytes, std::int64_t{40} << 30);
   EXPECT_THAT(config->router.listen, ElementsAre("[::]:1", "unix:/a"));
   EXPECT_EQ(config->router.queue, 3);
   EXPECT_EQ(config->router.wait_seconds, 7);
@@ -131,6 +134,25 @@ TEST(Config, WhatIsOutOfRangeIsNamed) {
               StartsWith("f.yaml:2: engine.threads must be an integer from 0 to 1024"));
   EXPECT_THAT(MessageOf(ParseConfig("cluster:\n  expert_workers: 65\n", "f.yaml")),
               StartsWith("f.yaml:2: cluster.expert_workers must be an integer from 1 to 64"));
+  EXPECT_THAT(MessageOf(ParseConfig("engine:\n  device: gpu\n", "f.yaml")),
+              StartsWith("f.yaml:2: engine.device must be auto or cpu or cuda"));
+  EXPECT_THAT(MessageOf(ParseConfig("engine:\n  device_memory: lots\n", "f.yaml")),
+              StartsWith("f.yaml:2: engine.device_memory is wrong: \"lots\" is not a size"));
+}
+
+TEST(EngineConfig, AGpuIsNotAskedToComputeInFp32) {
+  EXPECT_THAT(MessageOf(CheckEngineConfig({.dtype = Precision::kFp32,  //
+                                           .device = DeviceChoice::kCuda})),
+              HasSubstr("with device cuda set dtype bf16"));
+  EXPECT_TRUE(CheckEngineConfig({.dtype = Precision::kFp32, .device = DeviceChoice::kAuto}).ok());
+  EXPECT_TRUE(CheckEngineConfig({.dtype = Precision::kBf16, .device = DeviceChoice::kCuda}).ok());
+}
+
+TEST(EngineConfig, DevicesAreSpelledOneWay) {
+  EXPECT_EQ(*ParseDeviceChoice("auto"), DeviceChoice::kAuto);
+  EXPECT_EQ(*ParseDeviceChoice("cpu"), DeviceChoice::kCpu);
+  EXPECT_EQ(*ParseDeviceChoice("cuda"), DeviceChoice::kCuda);
+  EXPECT_THAT(MessageOf(ParseDeviceChoice("CUDA").status()), HasSubstr("use auto, cpu or cuda"));
 }
 
 }  // namespace

@@ -1,0 +1,28 @@
+#include "kernels/cuda_module/cuda_kernels.h"
+
+namespace sextant {
+
+const CudaKernels& LinkedCudaKernels() {
+  static constexpr CudaKernels kKernels = {
+      .embedding = EmbeddingCuda,
+      .rms_norm = RmsNormCuda,
+      .linear = LinearCuda,
+      .write_latents = WriteLatentsCuda,
+      .head_product = HeadProductCuda,
+      .plan_decode = PlanDecodeCuda,
+      .mla_decode = MlaDecodeCuda,
+      .mla_prefill = MlaPrefillCuda,
+      .silu_product = SiluProductCuda,
+      .topk_softmax = TopkSoftmaxCuda,
+      .group_rows = GroupRowsCuda,
+      .grouped_feed_forward = GroupedFeedForwardCuda,
+      .combine = CombineCuda,
+      .sample = SampleCuda,
+      .fill_normal = FillNormalCuda,
+      .read_ceiling = ReadCeilingCuda,
+      .product_ceiling = ProductCeilingCuda,
+  };
+  return kKernels;
+}
+
+}  // namespace sextant
