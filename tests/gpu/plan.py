@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+import sys
 
 import googletest
 from steps import Step, exit_status
@@ -67,7 +68,7 @@ class Plan:
 
     def _answers(self):
         script = pathlib.Path(__file__).parent / "greedy_answers.py"
-        command = ["python3", "-B", str(script), str(self._programs / "sextant"), str(self._data)]
+        command = [sys.executable, "-B", str(script), str(self._programs / "sextant"), str(self._data)]
         return Step("greedy answers of the bundled model", command, ANSWERS_LIMIT_S,
                     "greedy-answers.log", exit_status, shows_output=True)
 

@@ -11,6 +11,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import plan  # noqa: E402
 from fake_bundle import FakeBundle, failed, googletest, passed, skipped  # noqa: E402
 from steps import KEPT_BYTES, Step, exit_status, run_step  # noqa: E402
 
@@ -149,6 +150,14 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.row(KERNELS)[0], "passed")
         self.assertEqual(self.row("engine_gpu_test")[0], "still to come")
         self.assertIn("# Sextant on a GPU: FAILED", self.fake.report())
+
+
+class PlanTest(unittest.TestCase):
+    def test_what_is_left_out_under_the_sanitizer_exists(self):
+        unit = pathlib.Path(__file__).parents[1] / "unit"
+        text = "".join(file.read_text(encoding="utf-8") for file in unit.rglob("*_cuda_test.cc"))
+        for pattern in plan.TOO_LARGE_TO_SANITIZE:
+            self.assertIn(pattern.lstrip("*"), text)
 
 
 class StepTest(unittest.TestCase):
