@@ -316,6 +316,9 @@ TEST_F(DeviceModelTest, TheCacheIsAllThatIsLeftOrWhatIsAskedFor) {
   const auto asked = TryOpen({.cache_tokens = 640});
   ASSERT_TRUE(asked.ok()) << asked.status();
   EXPECT_EQ((*asked)->plan().cached_tokens, 640);
+  EXPECT_THAT((*asked)->MemoryTable(),
+              testing::AllOf(HasSubstr("routed experts"), HasSubstr("cache of 640 tokens"),
+                             HasSubstr("weights came in")));
   const auto all = TryOpen({});
   ASSERT_TRUE(all.ok()) << all.status();
   EXPECT_GT((*all)->plan().cached_tokens, 640);
