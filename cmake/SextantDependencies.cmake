@@ -1,4 +1,5 @@
 # Every library that Sextant builds on; README.md names the reason for each.
+include(SextantPortable)
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
 find_package(yaml-cpp REQUIRED)
@@ -25,4 +26,8 @@ target_link_libraries(sextant_prometheus INTERFACE ${PROMETHEUS_CORE_LIBRARY})
 
 if(SEXTANT_BUILD_TESTS)
   find_package(GTest REQUIRED)
+endif()
+
+if(SEXTANT_PORTABLE)
+  sextant_link_archives()
 endif()

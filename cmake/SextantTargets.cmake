@@ -14,6 +14,10 @@ if(SEXTANT_SANITIZE)
       -fsanitize-ignorelist=${CMAKE_SOURCE_DIR}/cmake/sanitizer-ignorelist.txt)
   endif()
 endif()
+if(SEXTANT_PORTABLE)
+  target_link_options(sextant_options INTERFACE
+    -static-libstdc++ -static-libgcc -Wl,--gc-sections)
+endif()
 if(SEXTANT_BUILD_FUZZERS)
   # The libraries report their branches, else a fuzzer would see only its own file.
   target_compile_options(sextant_options INTERFACE -fsanitize=fuzzer-no-link)
@@ -64,19 +68,19 @@ function(sextant_isa_sources isa)
   set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "${flags};-O3")
 endfunction()
 
-# A program for people, always found in build/bin. Sanitized and instrumented builds keep theirs
-# to themselves, so that they never replace the ones people run. All are in one folder, because
+# A program for people, always found in build/bin. Sanitized, instrumented and portable builds keep
+# theirs to themselves, so that they never replace the ones people run. All are in one folder, because
 # `sextant up` starts the others from its own.
+set(SEXTANT_PROGRAM_FOLDER ${CMAKE_SOURCE_DIR}/build/bin)
+if(SEXTANT_SANITIZE OR SEXTANT_COVERAGE OR SEXTANT_PORTABLE)
+  set(SEXTANT_PROGRAM_FOLDER ${CMAKE_BINARY_DIR}/bin)
+endif()
 function(sextant_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} sextant_warnings)
   sextant_compile_quickly(${name})
-  set(folder ${CMAKE_SOURCE_DIR}/build/bin)
-  if(SEXTANT_SANITIZE OR SEXTANT_COVERAGE)
-    set(folder ${CMAKE_BINARY_DIR}/bin)
-  endif()
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${folder})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${SEXTANT_PROGRAM_FOLDER})
 endfunction()
 
 # sextant_test(NAME SOURCES ... DEPS ... [LABELS ...]): a GoogleTest program, one ctest entry.

@@ -20,7 +20,8 @@ import sys
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 SKIPPED_FOLDERS = {"build", ".git"}
-SCRIPTS_WITH_HELP = {"./deploy/quickstart", "./tests/run", "tests/fuzz/run"}
+SCRIPTS_WITH_HELP = {"./deploy/quickstart", "./tests/run", "tests/fuzz/run", "tests/gpu/bundle",
+                     "tests/gpu/run"}
 PREFIXES = {"time", "env", "nice", "sudo"}
 
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/source_dir.h"
 
 namespace sextant {
 namespace {
@@ -69,7 +70,7 @@ absl::StatusOr<GoldenModel> ReadGoldenModel(const std::string& folder) {
 std::vector<std::string> GoldenModelNames() { return {"lite", "v2", "plain", "half"}; }
 
 std::string GoldenModelFolder(const std::string& name) {
-  return std::string(SEXTANT_SOURCE_DIR) + "/tests/golden/model/" + name;
+  return SourceDir() + "/tests/golden/model/" + name;
 }
 
 }  // namespace sextant

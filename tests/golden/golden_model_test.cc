@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
@@ -92,6 +93,16 @@ TEST(GoldenModelTest, AnAbsentOrMalformedFileIsNamed) {
   const absl::Status status = ReadGoldenModel(dir.path()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr(path));
+}
+
+// As tests/gpu/run has it, whose programs were built on another machine.
+TEST(GoldenModelTest, TheEnvironmentMovesTheFolders) {
+  const std::string here = GoldenModelFolder("lite");
+  ASSERT_EQ(::setenv("SEXTANT_SOURCE_DIR", "/elsewhere", 1), 0);
+  const std::string there = GoldenModelFolder("lite");
+  ASSERT_EQ(::unsetenv("SEXTANT_SOURCE_DIR"), 0);
+  EXPECT_EQ(there, "/elsewhere/tests/golden/model/lite");
+  EXPECT_EQ(GoldenModelFolder("lite"), here);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "expert_worker/store/expert_store.h"
 #include "tests/support/device/device_memory.h"
 #include "tests/support/device/test_gpu.h"
+#include "tests/support/source_dir.h"
 
 namespace sextant {
 
@@ -53,7 +54,7 @@ class DemoExpertsTest : public DeviceTest {
     return held;
   }
 
-  const std::string folder_ = std::string(SEXTANT_SOURCE_DIR) + "/models/demo";
+  const std::string folder_ = SourceDir() + "/models/demo";
   const ModelConfig config_ = *ReadModelConfig(folder_);
   const Checkpoint checkpoint_ = *Checkpoint::Open(folder_);
   WeightLoader loader_{checkpoint_, Precision::kBf16};
