@@ -73,9 +73,11 @@ std::int64_t SumOf(const std::vector<MemoryRegion>& regions) {
   return sum;
 }
 
-// `free_bytes`, beside everything but the cache, are too few for `needed_blocks`.
+// `free_bytes`, beside everything but the cache, are too few for `needed_blocks`; `beside_step` are
+// taken by what no setting makes smaller.
 absl::Status Shortage(const ModelConfig& config, const MemoryPlanInput& input,
-                      std::int64_t free_bytes, std::int64_t needed_blocks) {
+                      std::int64_t beside_step, std::int64_t free_bytes,
+                      std::int64_t needed_blocks) {
   const std::int64_t block_bytes = BlockBytes(config, input.block_tokens);
   const std::int64_t missing = needed_blocks * block_bytes - free_bytes;
   std::string message =
@@ -84,11 +86,13 @@ absl::Status Shortage(const ModelConfig& config, const MemoryPlanInput& input,
                    needed_blocks * input.block_tokens, " tokens; ");
   if (const std::int64_t blocks = free_bytes / block_bytes; free_bytes > 0 && blocks > 0) {
     absl::StrAppend(&message, "ask for ", blocks * input.block_tokens,
-                    " cached tokens or fewer (--cache-tokens)");
+                    " cached tokens or fewer (--cache-tokens), or ");
+  } else if (beside_step < input.budget_bytes) {
+    absl::StrAppend(&message, "use a smaller max_batch_tokens or max_sequences, or ");
   } else {
-    absl::StrAppend(&message, "use a smaller max_batch_tokens or max_sequences");
+    absl::StrAppend(&message, "weights and reserve alone take ", SizeText(beside_step), ": ");
   }
-  absl::StrAppend(&message, ", or give more memory (--device-memory, a larger GPU)");
+  absl::StrAppend(&message, "give more memory (--device-memory, a larger GPU)");
   return absl::ResourceExhaustedError(message);
 }
 
@@ -117,7 +121,7 @@ absl::StatusOr<MemoryPlan> PlanMemory(const ModelConfig& config, const MemoryPla
   StepSizes step = step_with(needed_blocks);
   std::int64_t blocks = needed_blocks;
   if (const std::int64_t free_bytes = free_beside(step); free_bytes < needed_blocks * block_bytes) {
-    return Shortage(config, input, free_bytes, needed_blocks);
+    return Shortage(config, input, beside_step, free_bytes, needed_blocks);
   } else if (!input.cache_tokens.has_value()) {
     // A larger cache has longer contexts, which need larger workspaces, which leave a smaller
     // cache: they are made for one that is larger than what they leave.

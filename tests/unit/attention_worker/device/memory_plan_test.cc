@@ -157,10 +157,12 @@ TEST(MemoryPlan, AShortageSaysWhatToDo) {
   EXPECT_GT(*input.cache_tokens, 250'000);
   EXPECT_TRUE(PlanMemory(config, input).ok()) << message;
 
-  input.cache_tokens.reset();
-  input.budget_bytes = 8 * kGiB;
+  input = WholeModel(config, 30 * kGiB + 2 * kGiB / 5, 512, 64);
   EXPECT_THAT(MessageOf(PlanMemory(config, input)),
               HasSubstr("use a smaller max_batch_tokens or max_sequences, or give more memory"));
+  input.budget_bytes = 24 * kGiB;
+  EXPECT_THAT(MessageOf(PlanMemory(config, input)),
+              HasSubstr("weights and reserve alone take 30.35 GiB: give more memory"));
 }
 
 TEST(MemoryPlan, WhatCannotBeIsRefused) {
