@@ -250,6 +250,55 @@ TEST_F(DeviceModelTest, AnEngineGivesEachRequestWhatItGetsAlone) {
   EXPECT_GT(model->graph_steps(), 0);
 }
 
+// The tokens of a request, each one chosen before the step after it is given to the model.
+Ids StepByStep(DeviceModel& model, const GenerationRequest& request) {
+  SequenceBlocks blocks(model.cache());
+  const auto prompt = static_cast<std::int64_t>(request.prompt_ids.size());
+  Ids tokens;
+  for (std::int64_t i = 0; i < request.max_tokens; ++i) {
+    const std::int64_t start = i == 0 ? 0 : prompt + i - 1;
+    EXPECT_TRUE(blocks.PrepareWrite(start, prompt + i).ok());
+    const SequenceSlice slice{
+        .token_ids = i == 0 ? request.prompt_ids : absl::MakeConstSpan(&tokens.back(), 1),
+        .start = start,
+        .generated = i > 0,
+        .blocks = &blocks,
+        .num_logits = 1};
+    EXPECT_TRUE(model.step_model().Forward({slice}).ok());
+    const SampleRow row{.params = &request.sampling,
+                        .position = static_cast<std::uint64_t>(prompt + i)};
+    absl::StatusOr<SampledToken> token;
+    EXPECT_TRUE(
+        model.step_model().Sample({.rows = {&row, 1}, .results = absl::MakeSpan(&token, 1)}).ok());
+    EXPECT_TRUE(token.ok()) << token.status();
+    tokens.push_back(token.ok() ? token->id : 0);
+  }
+  return tokens;
+}
+
+TEST_F(DeviceModelTest, LookingAheadGivesTheSameTokens) {
+  const auto model = Open();
+  ASSERT_NE(model, nullptr);
+  std::vector<GenerationRequest> requests;
+  for (std::uint32_t i = 0; i < 3; ++i) requests.push_back(Request(RandomIds(4 + i, i, 254), i, 5));
+  std::map<std::int64_t, Ids> ahead;
+  {
+    Engine engine(model->step_model(), model->cache(),
+                  {.max_batch_tokens = 64,
+                   .max_sequences = 4,
+                   .max_context = config_.max_position_embeddings,
+                   .vocab_size = config_.vocab_size,
+                   .banned_ids = {},
+                   .prefix_cache = false});
+    for (const GenerationRequest& request : requests) ASSERT_TRUE(engine.Submit(request).ok());
+    ahead = RunAll(engine);
+  }
+  EXPECT_EQ(model->graph_steps(), 4);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    EXPECT_EQ(ahead.at(static_cast<std::int64_t>(i)), StepByStep(*model, requests[i]));
+  }
+}
+
 TEST_F(DeviceModelTest, ARowsOwnFaultIsItsResult) {
   const auto model = Open();
   ASSERT_NE(model, nullptr);
