@@ -78,6 +78,7 @@ absl::Status BenchEngine(const Options& options) {
                              .profile = local->whole().profile(),
                              .precision = local->precision(),
                              .device = local->whole().device(),
+                             .memory_table = local->whole().MemoryTable(),
                              .ready_s = ready_s};
   return WriteStandardOutput(options.output == "json" ? ReportAsJson(engine, report)
                                                       : ReportAsText(engine, report));

@@ -79,6 +79,7 @@ std::string ReportAsText(const BenchedEngine& engine, const BenchReport& report)
       ProcessorName(), engine.profile, engine.device, engine.ready_s,
       static_cast<double>(report.memory_bytes) / (1 << 20));
   for (const BenchResult& result : report.results) text += CaseLine(result);
+  if (!engine.memory_table.empty()) absl::StrAppend(&text, "\n", engine.memory_table);
   for (const BenchResult& result : report.results) text += KernelTable(result);
   return text;
 }

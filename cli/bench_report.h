@@ -16,7 +16,8 @@ struct BenchedEngine {
   std::string profile;  // WholeModel says
   Precision precision;
   std::string device;
-  double ready_s = 0;  // from the start of the process
+  std::string memory_table;  // of a GPU
+  double ready_s = 0;        // from the start of the process
 };
 
 // A table for people.

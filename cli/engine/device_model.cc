@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "attention_worker/device/device_latents.h"
 #include "attention_worker/model/attention_weights.h"
 #include "cli/engine/cache_limits.h"
@@ -122,6 +123,16 @@ absl::Status DeviceModel::MakeTransformer() {
                                                             .stream = stream_,
                                                             .sizes = plan_.step}));
   return absl::OkStatus();
+}
+
+std::string DeviceModel::MemoryTable() const {
+  std::string text = FormatTable(plan_);
+  absl::StrAppendFormat(&text, "cache of %d tokens", plan_.cached_tokens);
+  if (upload_.bytes > 0 && upload_.seconds > 0) {
+    absl::StrAppendFormat(&text, "; weights came in %.2f s, at %.1f GB/s", upload_.seconds,
+                          static_cast<double>(upload_.bytes) / upload_.seconds * 1e-9);
+  }
+  return text + "\n";
 }
 
 absl::StatusOr<Ceilings> DeviceModel::MeasureCeilings() {

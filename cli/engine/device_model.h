@@ -45,6 +45,7 @@ class DeviceModel final : public WholeModel {
   [[nodiscard]] LatentCache& cache() override { return *cache_; }
   [[nodiscard]] std::string profile() const override { return "cuda"; }
   [[nodiscard]] std::string device() const override { return info_.name; }
+  [[nodiscard]] std::string MemoryTable() const override;
   [[nodiscard]] std::int64_t weight_value_bytes() const override { return sizeof(Bf16); }
   void set_routing_observer(RoutingObserver* observer) override {
     transformer_->set_routing_observer(observer);

@@ -38,6 +38,7 @@ class HostModel final : public WholeModel {
   [[nodiscard]] LatentCache& cache() override { return *cache_; }
   [[nodiscard]] std::string profile() const override { return Name(stream_->backend()); }
   [[nodiscard]] std::string device() const override;
+  [[nodiscard]] std::string MemoryTable() const override { return ""; }
   [[nodiscard]] std::int64_t weight_value_bytes() const override {
     return BytesOf(weights_.lm_head.dtype);
   }

@@ -28,6 +28,8 @@ class WholeModel {
   // What computes, for people: "2 threads", or the name of a GPU.
   [[nodiscard]] virtual std::string device() const = 0;
 
+  // What went where in a GPU's memory and how the weights came there, for people; empty on a CPU.
+  [[nodiscard]] virtual std::string MemoryTable() const = 0;
   [[nodiscard]] virtual std::int64_t weight_value_bytes() const = 0;  // of one value of a matrix
 
   // Called for every MoE layer of every step until it is set to null.

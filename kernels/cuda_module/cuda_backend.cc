@@ -33,9 +33,9 @@ absl::StatusOr<std::string> FindModule() {
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
   const std::string beside = (program.parent_path() / kModuleName).string();
   if (!error && access(beside.c_str(), F_OK) == 0) return beside;
-  return NoGpu("this build has no CUDA (there is no ", beside,
-               "); build with the preset `cuda`, or name the module of this build in ",
-               kModuleVariable);
+  return absl::NotFoundError(absl::StrCat(
+      "this build has no CUDA (there is no ", beside,
+      "); build with the preset `cuda`, or name the module of this build in ", kModuleVariable));
 }
 
 }  // namespace

@@ -20,9 +20,9 @@ struct CudaBackend {
 };
 
 // Opens GPU number `device` of those that CUDA shows.
-// Errors:    FailedPrecondition saying why no GPU can be used, to a person at a terminal: no module
-//            (this build has no CUDA), a missing library, no driver, no GPU of that number, one
-//            that there are no kernels for, a module of another build.
+// Errors:    NotFound where this build has no module; FailedPrecondition saying why no GPU can be
+//            used, to a person at a terminal: a missing library, no driver, no GPU of that number,
+//            one that there are no kernels for, a module of another build.
 // Threads:   any.
 [[nodiscard]] absl::StatusOr<CudaBackend> OpenCuda(int device);
 

@@ -12,7 +12,6 @@ const CudaKernels& LinkedCudaKernels() {
       .plan_decode = PlanDecodeCuda,
       .mla_decode = MlaDecodeCuda,
       .mla_prefill = MlaPrefillCuda,
-      .silu_product = SiluProductCuda,
       .topk_softmax = TopkSoftmaxCuda,
       .group_rows = GroupRowsCuda,
       .grouped_feed_forward = GroupedFeedForwardCuda,

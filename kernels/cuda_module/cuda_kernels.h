@@ -5,7 +5,6 @@
 #include "kernels/ceiling/ceiling_cuda.h"
 #include "kernels/embedding/embedding_cuda.h"
 #include "kernels/feed_forward/grouped_feed_forward_cuda.h"
-#include "kernels/feed_forward/silu_product_cuda.h"
 #include "kernels/linear/linear_cuda.h"
 #include "kernels/mla/head_product_cuda.h"
 #include "kernels/mla/mla_decode_cuda.h"
@@ -32,7 +31,6 @@ struct CudaKernels {
   DeviceOperation<PlanDecodeCudaArgs> plan_decode;
   DeviceOperation<MlaDecodeCudaArgs> mla_decode;
   DeviceOperation<MlaPrefillCudaArgs> mla_prefill;
-  DeviceOperation<SiluProductCudaArgs> silu_product;
   DeviceOperation<TopkSoftmaxCudaArgs> topk_softmax;
   DeviceOperation<GroupRowsCudaArgs> group_rows;
   DeviceOperation<GroupedFeedForwardCudaArgs> grouped_feed_forward;

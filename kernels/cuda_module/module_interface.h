@@ -18,6 +18,7 @@ struct OpenedGpu {
 
 using OpenGpuOfModule = const char*(const char* interface, int device, OpenedGpu* opened);
 inline constexpr char kOpenGpuSymbol[] = "sextant_cuda_open_gpu";
-inline constexpr char kCudaInterface[] = SEXTANT_CUDA_INTERFACE;
+// Not inline: the dynamic linker would make those of program and module one, and they would agree.
+constexpr char kCudaInterface[] = SEXTANT_CUDA_INTERFACE;
 
 }  // namespace sextant

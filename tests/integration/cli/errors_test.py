@@ -148,7 +148,7 @@ class CommandLineTest(support.CliTest):
                 ("max_tokens is 0", ("-n", 0)),
                 ("--threads -1: give a number from 0 to 1024", ("--threads", -1)),
                 ("--threads 5000", ("--threads", 5000)),
-                ("--cache-tokens 0", ("--cache-tokens", 0)),
+                ("--cache-tokens -1", ("--cache-tokens", -1)),
                 ('--dtype "int8": use bf16 or fp32', ("--dtype", "int8"))):
             self.fail_with(message, *generate, *flags)
         self.fail_with("there are 2 positions", "logits", "--model", LITE, "--ids", "1,2",
@@ -162,7 +162,7 @@ class CommandLineTest(support.CliTest):
                 ("engine:\n  dtype: int8\n", ":2: engine.dtype must be bf16 or fp32"),
                 ("engine:\n  device: gpu\n", ":2: engine.device must be auto or cpu or cuda"),
                 ("engine:\n  threads: lots\n", ":2: engine.threads"),
-                ("engine:\n  cache_tokens: 0\n", ":2: engine.cache_tokens"),
+                ("engine:\n  cache_tokens: -1\n", ":2: engine.cache_tokens"),
                 ("engine: [\n", "engine.yaml"), ("- 1\n", "engine.yaml")):
             path.write_text(text, encoding="utf-8")
             self.fail_with(message, *generate, path)

@@ -32,9 +32,7 @@ class EngineThreadTest : public testing::Test {
       : cache_(MakeTagCache(4, kBlocks)),
         tagging_(*cache_),
         gate_(tagging_),
-        pool_(1),
-        stream_(Backend::kReference, pool_),
-        engine_(gate_, *cache_, stream_,
+        engine_(gate_, *cache_,
                 {.max_sequences = 16,
                  .max_context = 4096,
                  .vocab_size = TaggingModel::kVocab,
@@ -76,8 +74,6 @@ class EngineThreadTest : public testing::Test {
   std::unique_ptr<LatentCache> cache_;
   TaggingModel tagging_;
   GatedModel gate_;
-  ThreadPool pool_;
-  Stream stream_;
   Engine engine_;
   std::unique_ptr<EngineThread> thread_;
 };

@@ -112,13 +112,16 @@ TEST_F(DeviceModelTest, AnObserverSeesTheRoutingAndChangesNothing) {
     const std::vector<Ids>& found = record.layers[wanted.layer];
     ASSERT_EQ(found.size(), wanted.expert_ids.size());
     int equal = 0;
-    for (std::size_t t = 0; t < found.size(); ++t) equal += found[t] == wanted.expert_ids[t];
+    for (std::size_t t = 0; t < found.size(); ++t) {
+      equal += std::is_permutation(found[t].begin(), found[t].end(), wanted.expert_ids[t].begin(),
+                                   wanted.expert_ids[t].end());
+    }
     EXPECT_GE(equal, 36) << "layer " << wanted.layer;  // of 40: bf16 breaks near-ties otherwise
   }
 }
 
 TEST_F(DeviceModelTest, ABatchGivesEachWhatItGetsAlone) {
-  const std::vector<FedText> texts = UnlikeTexts(9, 24, 254);
+  const std::vector<FedText> texts = UnlikeTexts(6, 16, 254);
   const auto model = Open(2048);
   ASSERT_NE(model, nullptr);
   const auto together = FeedTogether(Fed(*model), texts, 3);
@@ -132,10 +135,10 @@ TEST_F(DeviceModelTest, ABatchGivesEachWhatItGetsAlone) {
 TEST_F(DeviceModelTest, AnyChunkingAndReplayGivesTheSameBytes) {
   const auto model = Open();
   ASSERT_NE(model, nullptr);
-  const Ids ids = RandomIds(40, 5, 254);
-  const std::vector<float> whole = FeedAlone(Fed(*model), ids, 25, 64, 1);
+  const Ids ids = RandomIds(24, 5, 254);
+  const std::vector<float> whole = FeedAlone(Fed(*model), ids, 15, 64, 1);
   for (const auto& [chunk, rows] : {std::pair(7, 4), std::pair(16, 64)}) {
-    EXPECT_TRUE(SameBytes(FeedAlone(Fed(*model), ids, 25, chunk, rows), whole))
+    EXPECT_TRUE(SameBytes(FeedAlone(Fed(*model), ids, 15, chunk, rows), whole))
         << "chunks of " << chunk << ", " << rows << " generated ones at once";
   }
 }
@@ -188,7 +191,7 @@ TEST_F(DeviceModelTest, AForkCopiesTheBlockThatItWrites) {
   }
 }
 
-GenerationRequest Request(Ids prompt, std::uint64_t seed, std::int64_t max_tokens = 6) {
+GenerationRequest Request(Ids prompt, std::uint64_t seed, std::int64_t max_tokens = 4) {
   return {.prompt_ids = std::move(prompt),
           .sampling = {.temperature = 0.9F, .seed = seed},
           .max_tokens = max_tokens,
@@ -236,7 +239,7 @@ TEST_F(DeviceModelTest, AnEngineGivesEachRequestWhatItGetsAlone) {
     ASSERT_TRUE(engine.Submit(request).ok());
     alone.push_back(RunAll(engine)[0]);
   }
-  EXPECT_EQ(alone[3], Ids(6, 17));
+  EXPECT_EQ(alone[3], Ids(4, 17));
   Engine engine = make_engine();
   for (const GenerationRequest& request : requests) ASSERT_TRUE(engine.Submit(request).ok());
   const std::map<std::int64_t, Ids> together = RunAll(engine);
@@ -313,6 +316,9 @@ TEST_F(DeviceModelTest, TheCacheIsAllThatIsLeftOrWhatIsAskedFor) {
   const auto asked = TryOpen({.cache_tokens = 640});
   ASSERT_TRUE(asked.ok()) << asked.status();
   EXPECT_EQ((*asked)->plan().cached_tokens, 640);
+  EXPECT_THAT((*asked)->MemoryTable(),
+              testing::AllOf(HasSubstr("routed experts"), HasSubstr("cache of 640 tokens"),
+                             HasSubstr("weights came in")));
   const auto all = TryOpen({});
   ASSERT_TRUE(all.ok()) << all.status();
   EXPECT_GT((*all)->plan().cached_tokens, 640);

@@ -44,7 +44,7 @@ class LocalDeviceExchangeTest : public DemoExpertsTest {
 
   // Each token with experts of its own choice, none twice.
   [[nodiscard]] Step MakeStep(std::int64_t tokens, std::uint32_t seed) const {
-    Step step{.rows = NormalBf16(tokens * config_.hidden_size, 1.0, seed)};
+    Step step{.rows = NormalBf16(tokens * config_.hidden_size, 1.0, seed), .ids = {}};
     std::mt19937 random(seed);
     std::vector<std::int32_t> all = AllExperts(config_);
     for (std::int64_t t = 0; t < tokens; ++t) {

@@ -85,7 +85,7 @@ class Attention {
                               .generated = generated,
                               .blocks = &blocks,
                               .num_logits = end - begin};
-    const auto logits = transformer_->Forward({slice});
+    const auto logits = ForwardLogits(*transformer_, {slice});
     ASSERT_TRUE(logits.ok()) << logits.status();
     for (std::int64_t row = 0; row < logits->rows; ++row) {
       all.insert(all.end(), logits->Row(row), logits->Row(row) + logits->cols);

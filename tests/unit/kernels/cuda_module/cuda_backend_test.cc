@@ -42,7 +42,9 @@ TEST_F(CudaBackendTest, WhatTheModuleSaysOfAGpuIsPassedOn) {
 
 TEST_F(CudaBackendTest, ABuildWithoutCudaSaysHowToGetOneThatHasIt) {
   unsetenv("SEXTANT_CUDA_MODULE");  // and none lies beside this test
-  EXPECT_THAT(WhyNot(OpenCuda(0)),
+  const absl::Status missing = OpenCuda(0).status();
+  EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(missing.message()),
               AllOf(HasSubstr("this build has no CUDA (there is no /"),
                     HasSubstr("/sextant_cuda.so)"), HasSubstr("preset `cuda`")));
 }
