@@ -57,6 +57,14 @@ class RunTest(unittest.TestCase):
                   f"memcheck {KERNELS}"]
         self.assertEqual(sorted(wanted, key=titles.index), wanted)
 
+    def test_the_logs_of_an_earlier_run_are_replaced_and_other_files_stay(self):
+        self.fake.out.mkdir()
+        for name in ("tests.log", "other.log"):
+            (self.fake.out / name).write_text("earlier", encoding="utf-8")
+        self.fake.run()
+        self.assertNotIn("earlier", self.fake.log("tests.log"))
+        self.assertEqual(self.fake.log("other.log"), "earlier")
+
     def test_tests_may_not_skip_and_find_their_files_in_the_bundle(self):
         self.fake.run()
         log = self.fake.log("tests.log")
