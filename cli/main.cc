@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   sextant::cli::AddLogitsCommand(app, exit_code);
   sextant::cli::AddMakeCheckpointCommand(app, exit_code);
   sextant::cli::AddNodeCommand(app, exit_code);
+  sextant::cli::AddPlanCommand(app, exit_code);
   sextant::cli::AddRebalanceCommand(app, exit_code);
   sextant::cli::AddScaleCommand(app, exit_code);
   sextant::cli::AddStatusCommand(app, exit_code);

@@ -27,9 +27,15 @@ struct ExpertLoad {
   double experts = 0;  // different ones: their weights are read
 };
 
+// What an operator belongs to. All but kRouted are of the attention half.
+enum class Part : std::uint8_t { kAttention, kDense, kGate, kShared, kRouted, kHead };
+
 struct OperatorCost {
   double flops = 0;
   double bytes = 0;
+  double cache_bytes = 0;  // of these bytes: latents of the context
+  Part part = Part::kAttention;
+  std::int64_t layer = 0;  // the head's is the number of layers
 };
 
 struct StepCost {
@@ -45,13 +51,20 @@ struct StepCost {
 [[nodiscard]] StepCost CostOfStep(const ModelConfig& config, const StepRows& rows,
                                   const std::vector<ExpertLoad>& loads, std::int64_t value_bytes);
 
+// The routed experts of one MoE layer alone.
+[[nodiscard]] OperatorCost CostOfExperts(const ModelConfig& config, std::int64_t layer,
+                                         const ExpertLoad& load, std::int64_t value_bytes);
+
 // The time that a machine with these ceilings takes at least. The operators of a step follow one
 // another, and what one reads no cache can hold for it in advance: each takes the time of its reads
 // or of its products, whichever is longer.
 [[nodiscard]] double FloorSeconds(const StepCost& cost, double read_bytes_per_s,
                                   double product_flops_per_s);
 
-// Parameters of the model.
+// Parameters of the model, of all of it but the routed experts, and of one routed expert in all MoE
+// layers together.
 [[nodiscard]] std::int64_t ParameterCount(const ModelConfig& config);
+[[nodiscard]] std::int64_t AttentionHalfParameterCount(const ModelConfig& config);
+[[nodiscard]] std::int64_t ExpertParameterCount(const ModelConfig& config);
 
 }  // namespace sextant::cli

@@ -54,11 +54,11 @@ function(sextant_cuda_library name)
   endif()
 endfunction()
 
-# sextant_device_test(NAME SOURCES ... KERNELS ... [DEPS ...]): the same tests twice, NAME_emulated_test
+# sextant_device_test(NAME SOURCES ... KERNELS ... [DEPS ...] [LABELS ...]): the same tests twice, NAME_emulated_test
 # on the emulator and NAME_gpu_test (label gpu) on a GPU, without those named ...OnTheEmulator.
 function(sextant_device_test name)
-  cmake_parse_arguments(arg "" "" "SOURCES;KERNELS;DEPS" ${ARGN})
-  sextant_test(${name}_emulated_test SOURCES ${arg_SOURCES}
+  cmake_parse_arguments(arg "" "" "SOURCES;KERNELS;DEPS;LABELS" ${ARGN})
+  sextant_test(${name}_emulated_test SOURCES ${arg_SOURCES} LABELS ${arg_LABELS}
     DEPS ${arg_DEPS} sextant::tests_emulated_device)
   if(SEXTANT_CUDA)
     sextant_test(${name}_gpu_test SOURCES ${arg_SOURCES} LABELS gpu

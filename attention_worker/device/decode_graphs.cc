@@ -26,23 +26,25 @@ std::int64_t GraphRows(std::int64_t rows, std::int64_t most) {
   return std::min(size, most);
 }
 
-absl::Status DecodeGraphs::Launch(std::int64_t rows) {
-  const std::int64_t size = GraphRows(rows, most_);
-  auto found = graphs_.find(size);
+absl::Status DecodeGraphs::Launch(std::int64_t rows, bool sampled_ids) {
+  const Kind kind(GraphRows(rows, most_), sampled_ids);
+  auto found = graphs_.find(kind);
   if (found == graphs_.end()) {
-    RETURN_IF_ERROR(Capture(size));
-    found = graphs_.find(size);
+    RETURN_IF_ERROR(Capture(kind));
+    found = graphs_.find(kind);
   }
   return ToStatus(stream_.gpu().Launch(stream_.handle(), found->second.handle()), "a decode step");
 }
 
-absl::Status DecodeGraphs::Capture(std::int64_t rows) {
+absl::Status DecodeGraphs::Capture(const Kind& kind) {
+  const auto& [rows, sampled_ids] = kind;
   GpuDriver& gpu = stream_.gpu();
   const DecodePass pass{.first_row = 0, .rows = rows, .first_table = 0, .one_table = false};
   RETURN_IF_ERROR(ToStatus(gpu.BeginCapture(stream_.handle()), "capturing a decode step"));
   const absl::Status captured = layers_.Run({.rows = rows,
                                              .logit_rows = rows,
                                              .rows_on_device = true,
+                                             .sampled_ids = sampled_ids,
                                              .decode = {&pass, 1},
                                              .prompts = {}});
   // Ends the capture in any case, else the stream could not be used again.
@@ -50,7 +52,7 @@ absl::Status DecodeGraphs::Capture(std::int64_t rows) {
   const DeviceStatus ended = gpu.EndCapture(stream_.handle(), &graph);
   if (ended.ok()) {
     GpuGraph owned(gpu, graph);
-    if (captured.ok()) graphs_.emplace(rows, std::move(owned));
+    if (captured.ok()) graphs_.emplace(kind, std::move(owned));
   }
   RETURN_IF_ERROR(captured);
   return ToStatus(ended, "capturing a decode step");

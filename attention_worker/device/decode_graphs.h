@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "attention_worker/device/device_layers.h"
@@ -24,16 +25,19 @@ class DecodeGraphs {
   DecodeGraphs(DeviceLayers& layers, const GpuStream& stream, std::int64_t most)
       : layers_(layers), stream_(stream), most_(most) {}
 
-  // Puts a plain decode step of `rows` rows on the stream, whose StepInputs are in place.
-  [[nodiscard]] absl::Status Launch(std::int64_t rows);
+  // Puts a plain decode step of `rows` rows on the stream, whose StepInputs are in place; its token
+  // ids too, or with `sampled_ids` they are those that the sampler has left.
+  [[nodiscard]] absl::Status Launch(std::int64_t rows, bool sampled_ids);
 
  private:
-  [[nodiscard]] absl::Status Capture(std::int64_t rows);
+  using Kind = std::pair<std::int64_t, bool>;  // rows, sampled_ids
+
+  [[nodiscard]] absl::Status Capture(const Kind& kind);
 
   DeviceLayers& layers_;
   const GpuStream& stream_;
   std::int64_t most_;
-  std::map<std::int64_t, GpuGraph> graphs_;  // by rows
+  std::map<Kind, GpuGraph> graphs_;
 };
 
 }  // namespace sextant

@@ -17,6 +17,10 @@ DeviceLayers::DeviceLayers(const Parts& parts)
 absl::Status DeviceLayers::Run(const StepShape& shape) {
   const StepInputs& inputs = parts_.layout.inputs;
   const StepActivations& a = parts_.layout.activations;
+  constexpr std::int64_t kIdStride = sizeof(SampledTokenCuda) / sizeof(std::int32_t);
+  const std::int32_t* ids =
+      shape.sampled_ids ? &parts_.layout.sampling.results->id : inputs.token_ids;
+  const std::int64_t id_stride = shape.sampled_ids ? kIdStride : 1;
   Rows rows{.count = shape.rows,
             .live = shape.rows_on_device ? inputs.live_rows : nullptr,
             .feed_forward_offsets = inputs.feed_forward_offsets,
@@ -25,7 +29,8 @@ absl::Status DeviceLayers::Run(const StepShape& shape) {
   RETURN_IF_ERROR(ToStatus(
       parts_.kernels.embedding(parts_.stream.handle(), {.table = parts_.weights.embed_tokens,
                                                         .vocab_size = parts_.config.vocab_size,
-                                                        .ids = inputs.token_ids,
+                                                        .ids = ids,
+                                                        .id_stride = id_stride,
                                                         .rows_out = rows.h,
                                                         .rows = rows.count,
                                                         .live_rows = rows.live,

@@ -27,6 +27,7 @@ struct StepShape {
   std::int64_t rows = 0;        // T, or at most so many where only the device knows
   std::int64_t logit_rows = 0;  // L, likewise
   bool rows_on_device = false;  // live_rows and live_logit_rows say how many of them there are
+  bool sampled_ids = false;     // token ids are the sampler's results, row by row, not StepInputs'
   absl::Span<const DecodePass> decode;
   absl::Span<const PromptPass> prompts;
 };

@@ -13,6 +13,7 @@ namespace sextant {
 namespace {
 
 constexpr std::int64_t kBitsOfWord = 32;
+constexpr std::size_t kSlots = 2;  // of samplings under way
 
 // Puts arrays one after another into the host's copy of the history, and tells where they will be
 // on the device.
@@ -72,98 +73,127 @@ absl::StatusOr<SampledToken> TokenOf(const SampledTokenCuda& chosen) {
 }  // namespace
 
 absl::StatusOr<DeviceSampler> DeviceSampler::Create(const Parts& parts) {
+  const auto carve = [&parts](ArenaCarver& carver, Slot& slot) {
+    slot.host = CarveSampleInputs(parts.config, parts.sizes, carver);
+    slot.results = carver.Take<SampledTokenCuda>(parts.sizes.logit_rows);
+  };
+  std::vector<Slot> slots;
   ArenaCarver counting(nullptr);
-  static_cast<void>(CarveSampleInputs(parts.config, parts.sizes, counting));
-  static_cast<void>(counting.Take<SampledTokenCuda>(parts.sizes.logit_rows));
+  for (std::size_t i = 0; i < kSlots; ++i) {
+    ASSIGN_OR_RETURN(GpuEvent done, GpuEvent::Create(parts.gpu));
+    slots.push_back({.host = {}, .results = nullptr, .done = std::move(done), .tokens = {}});
+    carve(counting, slots.back());
+  }
   ASSIGN_OR_RETURN(GpuMemory pinned,
                    GpuMemory::Allocate(parts.gpu, GpuMemory::Place::kPinnedHost, counting.bytes(),
                                        "what tokens are chosen by"));
-  return DeviceSampler(parts, std::move(pinned));
+  ArenaCarver carver(pinned.data());
+  for (Slot& slot : slots) carve(carver, slot);
+  return DeviceSampler(parts, std::move(pinned), std::move(slots));
 }
 
-DeviceSampler::DeviceSampler(const Parts& parts, GpuMemory pinned)
-    : parts_(parts), pinned_(std::move(pinned)) {
-  ArenaCarver carver(pinned_.data());
-  host_ = CarveSampleInputs(parts_.config, parts_.sizes, carver);
-  results_ = carver.Take<SampledTokenCuda>(parts_.sizes.logit_rows);
-  SetBanned({});
-}
-
-void DeviceSampler::SetBanned(absl::Span<const std::int32_t> ids) {
-  banned_ids_.assign(ids.begin(), ids.end());
-  std::fill_n(host_.banned, DivideUp(parts_.config.vocab_size, kBitsOfWord), 0U);
+void DeviceSampler::SetBanned(const SampleInputs& host, std::int64_t vocab_size,
+                              absl::Span<const std::int32_t> ids) {
+  std::fill_n(host.banned, DivideUp(vocab_size, kBitsOfWord), 0U);
   for (const std::int32_t id : ids) {
-    host_.banned[id / kBitsOfWord] |= std::uint32_t{1} << (id % kBitsOfWord);
+    host.banned[id / kBitsOfWord] |= std::uint32_t{1} << (id % kBitsOfWord);
   }
 }
 
 absl::Status DeviceSampler::Sample(const SampleStep& step) {
+  CHECK_EQ(under_way_, 0U);
   CHECK_LE(step.first_row + static_cast<std::int64_t>(step.rows.size()), parts_.sizes.logit_rows);
   RETURN_IF_ERROR(CheckBannedIds(step.banned_ids, parts_.config.vocab_size));
-  if (step.banned_ids != banned_ids_) SetBanned(step.banned_ids);
-  for (std::size_t i = 0; i < step.rows.size(); ++i) {
-    const absl::Status fault = CheckSampleRow(step.rows[i], parts_.config.vocab_size);
-    step.results[i] = fault.ok() ? absl::StatusOr<SampledToken>(SampledToken()) : fault;
-  }
+  Slot& slot = slots_[first_];
   for (std::size_t begin = 0; begin < step.rows.size();) {
     std::int64_t history_bytes = 0;
-    const std::size_t count = Describe(step, begin, &history_bytes);
-    RETURN_IF_ERROR(Choose(step, begin, count, history_bytes));
+    const std::size_t count = Describe(step, begin, slot, &history_bytes);
+    RETURN_IF_ERROR(Launch(step, begin, count, history_bytes, slot));
+    ASSIGN_OR_RETURN(Tokens tokens, Wait(slot));
+    std::move(tokens.begin(), tokens.end(),
+              step.results.begin() + static_cast<std::ptrdiff_t>(begin));
     begin += count;
   }
   return absl::OkStatus();
 }
 
-std::size_t DeviceSampler::Describe(const SampleStep& step, std::size_t begin,
-                                    std::int64_t* history_bytes) {
-  HistoryWriter history(host_.history, parts_.layout.sampling.inputs.history,
-                        SampleHistoryBytes(parts_.config));
-  std::size_t count = 0;
-  for (; begin + count < step.rows.size(); ++count) {
-    // A row that was refused is computed as if it had asked for nothing.
-    static const SamplingParams kNothing;
-    const bool refused = !step.results[begin + count].ok();
-    const SampleRowCuda described =
-        DescribeRow(refused ? SampleRow{.params = &kNothing} : step.rows[begin + count], history);
-    if (!history.fits()) break;
-    host_.rows[count] = described;
-    *history_bytes = history.bytes();
+absl::Status DeviceSampler::Start(const SampleStep& step) {
+  CHECK_LT(under_way_, kSlots);
+  RETURN_IF_ERROR(CheckBannedIds(step.banned_ids, parts_.config.vocab_size));
+  Slot& slot = slots_[(first_ + under_way_) % kSlots];
+  std::int64_t history_bytes = 0;
+  if (Describe(step, 0, slot, &history_bytes) < step.rows.size()) {
+    return absl::ResourceExhaustedError("what the rows are to be chosen by takes several launches");
   }
-  CHECK(count > 0);  // the longest row fits by itself
-  return count;
+  RETURN_IF_ERROR(Launch(step, 0, step.rows.size(), history_bytes, slot));
+  ++under_way_;
+  return absl::OkStatus();
 }
 
-absl::Status DeviceSampler::Choose(const SampleStep& step, std::size_t begin, std::size_t count,
-                                   std::int64_t history_bytes) {
+absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> DeviceSampler::Finish() {
+  CHECK_GT(under_way_, 0U);
+  Slot& slot = slots_[first_];
+  first_ = (first_ + 1) % kSlots;
+  --under_way_;
+  return Wait(slot);
+}
+
+std::size_t DeviceSampler::Describe(const SampleStep& step, std::size_t begin, Slot& slot,
+                                    std::int64_t* history_bytes) {
+  HistoryWriter history(slot.host.history, parts_.layout.sampling.inputs.history,
+                        SampleHistoryBytes(parts_.config));
+  slot.tokens.clear();
+  for (std::size_t row = begin; row < step.rows.size(); ++row) {
+    const absl::Status fault = CheckSampleRow(step.rows[row], parts_.config.vocab_size);
+    // A row that is refused is computed as if it had asked for nothing.
+    static const SamplingParams kNothing;
+    const SampleRowCuda described =
+        DescribeRow(fault.ok() ? step.rows[row] : SampleRow{.params = &kNothing}, history);
+    if (!history.fits()) break;
+    slot.host.rows[row - begin] = described;
+    slot.tokens.push_back(fault.ok() ? absl::StatusOr<SampledToken>(SampledToken()) : fault);
+    *history_bytes = history.bytes();
+  }
+  CHECK(!slot.tokens.empty());  // the longest row fits by itself
+  return slot.tokens.size();
+}
+
+absl::Status DeviceSampler::Launch(const SampleStep& step, std::size_t begin, std::size_t count,
+                                   std::int64_t history_bytes, Slot& slot) {
   const StepSampling& device = parts_.layout.sampling;
   const DeviceStream stream = parts_.stream.handle();
   const auto rows = static_cast<std::int64_t>(count);
-  const auto first = step.first_row + static_cast<std::int64_t>(begin);
+  const std::int64_t first = step.first_row + static_cast<std::int64_t>(begin);
+  SetBanned(slot.host, parts_.config.vocab_size, step.banned_ids);
   const std::int64_t described =
-      (host_.history - reinterpret_cast<std::byte*>(host_.banned)) + history_bytes;
-  RETURN_IF_ERROR(ToStatus(parts_.gpu.CopyIn(stream, device.inputs.banned, host_.banned, described),
-                           "sampling"));
+      (slot.host.history - reinterpret_cast<std::byte*>(slot.host.banned)) + history_bytes;
+  RETURN_IF_ERROR(ToStatus(
+      parts_.gpu.CopyIn(stream, device.inputs.banned, slot.host.banned, described), "sampling"));
   RETURN_IF_ERROR(ToStatus(
       parts_.kernels.sample(
           stream, {.logits = parts_.layout.activations.logits + first * parts_.layout.padded_vocab,
                    .logits_stride = parts_.layout.padded_vocab,
                    .rows = rows,
                    .vocab_size = static_cast<std::int32_t>(parts_.config.vocab_size),
-                   .banned = banned_ids_.empty() ? nullptr : device.inputs.banned,
+                   .banned = step.banned_ids.empty() ? nullptr : device.inputs.banned,
                    .params = device.inputs.rows,
                    .adjusted = device.adjusted,
                    .counts = device.counts,
                    .results = device.results}),
       "sampling"));
   RETURN_IF_ERROR(
-      ToStatus(parts_.gpu.CopyOut(stream, results_, device.results,
+      ToStatus(parts_.gpu.CopyOut(stream, slot.results, device.results,
                                   rows * static_cast<std::int64_t>(sizeof(SampledTokenCuda))),
                "sampling"));
-  RETURN_IF_ERROR(parts_.stream.Synchronize());
-  for (std::size_t i = 0; i < count; ++i) {
-    if (step.results[begin + i].ok()) step.results[begin + i] = TokenOf(results_[i]);
+  return ToStatus(parts_.gpu.Record(stream, slot.done.handle()), "sampling");
+}
+
+absl::StatusOr<DeviceSampler::Tokens> DeviceSampler::Wait(Slot& slot) {
+  RETURN_IF_ERROR(ToStatus(parts_.gpu.WaitFor(slot.done.handle()), "a step"));
+  for (std::size_t i = 0; i < slot.tokens.size(); ++i) {
+    if (slot.tokens[i].ok()) slot.tokens[i] = TokenOf(slot.results[i]);
   }
-  return absl::OkStatus();
+  return std::move(slot.tokens);
 }
 
 }  // namespace sextant

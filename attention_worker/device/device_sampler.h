@@ -32,25 +32,43 @@ class DeviceSampler {
   // What `parts` names outlives the sampler. Errors: ResourceExhausted for want of pinned memory.
   [[nodiscard]] static absl::StatusOr<DeviceSampler> Create(const Parts& parts);
 
-  // As StepModel::Sample says. Waits for the GPU.
+  // As StepModel says of Sample, StartSample and FinishSample. Rows of Sample may take several
+  // launches; those of Start must fit one (ResourceExhausted).
   [[nodiscard]] absl::Status Sample(const SampleStep& step);
+  [[nodiscard]] absl::Status Start(const SampleStep& step);
+  [[nodiscard]] absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> Finish();
 
  private:
-  DeviceSampler(const Parts& parts, GpuMemory pinned);
+  using Tokens = std::vector<absl::StatusOr<SampledToken>>;
 
-  void SetBanned(absl::Span<const std::int32_t> ids);
-  // Describes rows from `begin` on in the pinned memory, as many as fit; returns how many, and sets
+  // What the host needs of one launch until its tokens have come back.
+  struct Slot {
+    SampleInputs host;          // pinned, at the device's offsets
+    SampledTokenCuda* results;  // pinned
+    GpuEvent done;
+    Tokens tokens;  // of its rows: an error where the row was refused
+  };
+
+  DeviceSampler(const Parts& parts, GpuMemory pinned, std::vector<Slot> slots)
+      : parts_(parts), pinned_(std::move(pinned)), slots_(std::move(slots)) {}
+
+  static void SetBanned(const SampleInputs& host, std::int64_t vocab_size,
+                        absl::Span<const std::int32_t> ids);
+  // Describes rows from `begin` on in the slot's memory, as many as fit; returns how many, and sets
   // how many bytes of the history they take.
-  [[nodiscard]] std::size_t Describe(const SampleStep& step, std::size_t begin,
+  [[nodiscard]] std::size_t Describe(const SampleStep& step, std::size_t begin, Slot& slot,
                                      std::int64_t* history_bytes);
-  [[nodiscard]] absl::Status Choose(const SampleStep& step, std::size_t begin, std::size_t count,
-                                    std::int64_t history_bytes);
+  // Puts the choice for those rows on the stream.
+  [[nodiscard]] absl::Status Launch(const SampleStep& step, std::size_t begin, std::size_t count,
+                                    std::int64_t history_bytes, Slot& slot);
+  // Waits for it.
+  [[nodiscard]] absl::StatusOr<Tokens> Wait(Slot& slot);
 
   Parts parts_;
   GpuMemory pinned_;
-  SampleInputs host_;          // in pinned_, at the device's offsets
-  SampledTokenCuda* results_;  // in pinned_
-  std::vector<std::int32_t> banned_ids_;
+  std::vector<Slot> slots_;
+  std::size_t first_ = 0;  // the slot of the launch that is to be finished first
+  std::size_t under_way_ = 0;
 };
 
 }  // namespace sextant

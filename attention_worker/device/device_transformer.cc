@@ -115,24 +115,34 @@ absl::Status DeviceTransformer::Describe(const StepRows& step) {
   return ToStatus(parts_.gpu.Record(parts_.stream.handle(), memory_->copied.handle()), "an event");
 }
 
-absl::Status DeviceTransformer::Forward(absl::Span<const SequenceSlice> slices) {
-  ASSIGN_OR_RETURN(const StepRows step,
-                   PlanStepRows(slices, parts_.sizes, parts_.config.max_position_embeddings));
+absl::Status DeviceTransformer::CheckIds(const StepRows& step) const {
   for (const std::int32_t id : step.token_ids) {
     if (id < 0 || id >= parts_.config.vocab_size) {
       return absl::InvalidArgumentError(
           absl::StrCat("token id ", id, " is outside the vocabulary"));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status DeviceTransformer::Forward(absl::Span<const SequenceSlice> slices) {
+  ASSIGN_OR_RETURN(const StepRows step,
+                   PlanStepRows(slices, parts_.sizes, parts_.config.max_position_embeddings));
+  const bool sampled_ids = !slices.empty() && slices.front().sampled_token;
+  if (sampled_ids && !step.is_plain_decode()) {
+    return absl::InvalidArgumentError("only a plain decode step can go on by tokens to be chosen");
+  }
+  RETURN_IF_ERROR(CheckIds(step));
   RETURN_IF_ERROR(Describe(step));
   logit_rows_ = step.num_logits();
   if (uses_graphs_ && step.is_plain_decode() && !layers_.is_observed()) {
     ++graph_steps_;
-    return graphs_.Launch(step.count());
+    return graphs_.Launch(step.count(), sampled_ids);
   }
   return layers_.Run({.rows = step.count(),
                       .logit_rows = step.num_logits(),
                       .rows_on_device = false,
+                      .sampled_ids = sampled_ids,
                       .decode = step.decode,
                       .prompts = step.prompts});
 }
@@ -154,6 +164,16 @@ absl::StatusOr<MatrixView<const float>> DeviceTransformer::Logits() {
 absl::Status DeviceTransformer::Sample(const SampleStep& step) {
   CHECK_LE(step.first_row + static_cast<std::int64_t>(step.rows.size()), logit_rows_);
   return memory_->sampler.Sample(step);
+}
+
+absl::Status DeviceTransformer::StartSample(const SampleStep& step) {
+  CHECK_EQ(step.first_row, 0);
+  CHECK_EQ(static_cast<std::int64_t>(step.rows.size()), logit_rows_);
+  return memory_->sampler.Start(step);
+}
+
+absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> DeviceTransformer::FinishSample() {
+  return memory_->sampler.Finish();
 }
 
 }  // namespace sextant

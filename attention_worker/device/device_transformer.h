@@ -2,7 +2,8 @@
 //
 // A step is described in pinned memory, copied in at once, and run: by a captured graph where it is
 // a plain decode step, else kernel by kernel. The host waits for nothing but the choice of tokens,
-// so that the next step, where it follows without one, is planned while this one runs.
+// and a plain decode step may be put on the stream before the tokens that it computes are chosen:
+// the GPU takes them from the sampler itself.
 //
 // Precision: bf16. Memory: everything is allocated by Create; graphs are the driver's.
 // Threads:   the engine thread makes every call.
@@ -48,6 +49,9 @@ class DeviceTransformer final : public StepModel {
   [[nodiscard]] absl::Status Forward(absl::Span<const SequenceSlice> slices) override;
   [[nodiscard]] absl::StatusOr<MatrixView<const float>> Logits() override;
   [[nodiscard]] absl::Status Sample(const SampleStep& step) override;
+  [[nodiscard]] bool looks_ahead() const override { return true; }
+  [[nodiscard]] absl::Status StartSample(const SampleStep& step) override;
+  [[nodiscard]] absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> FinishSample() override;
 
   // Called for every MoE layer of every step until it is set to null; steps are slower meanwhile.
   void set_routing_observer(RoutingObserver* observer) { layers_.set_routing_observer(observer); }
@@ -61,6 +65,7 @@ class DeviceTransformer final : public StepModel {
   struct Memory;
   DeviceTransformer(const Parts& parts, std::unique_ptr<Memory> memory, int multiprocessors);
 
+  [[nodiscard]] absl::Status CheckIds(const StepRows& step) const;
   [[nodiscard]] absl::Status Describe(const StepRows& step);
   [[nodiscard]] DeviceLayers::Parts LayerParts(int multiprocessors) const;
 

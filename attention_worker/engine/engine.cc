@@ -18,7 +18,10 @@ Engine::Engine(StepModel& model, LatentCache& cache, Options options)
                          .max_sequences = options_.max_sequences,
                          .prefix_cache = options_.prefix_cache}) {}
 
-Engine::~Engine() = default;
+Engine::~Engine() {
+  // The model may serve another engine: its step that nobody waits for any more ends here.
+  if (!ahead_.empty()) static_cast<void>(model_.FinishSample());
+}
 
 absl::Status Engine::CheckIds(absl::Span<const std::int32_t> ids) const {
   for (std::int32_t id : ids) {
@@ -82,17 +85,28 @@ absl::StatusOr<std::int64_t> Engine::Submit(GenerationRequest request) {
 }
 
 absl::StatusOr<std::vector<TokenEvent>> Engine::Step() {
+  if (!ahead_.empty()) return FinishStepAhead();
   const StepPlan plan = scheduler_.Plan();
   if (plan.slices.empty()) return std::vector<TokenEvent>();
   if (absl::Status status = model_.Forward(plan.slices); !status.ok()) {
     ++failed_steps_;
     return status;
   }
+  if (CanLookAhead(plan) && StartSample(plan.owners, /*unknown=*/0).ok()) {
+    LookAhead(plan);
+    ASSIGN_OR_RETURN(Tokens tokens, model_.FinishSample());
+    return Finish(plan, plan.owners, std::move(tokens));
+  }
   std::vector<Sequence*> sampled;
   for (std::size_t i = 0; i < plan.slices.size(); ++i) {
     if (plan.slices[i].num_logits > 0) sampled.push_back(plan.owners[i]);
   }
-  ASSIGN_OR_RETURN(auto tokens, SampleRows(sampled));
+  ASSIGN_OR_RETURN(Tokens tokens, SampleRows(sampled));
+  return Finish(plan, sampled, std::move(tokens));
+}
+
+std::vector<TokenEvent> Engine::Finish(const StepPlan& plan, absl::Span<Sequence* const> sampled,
+                                       Tokens tokens) {
   scheduler_.Advance(plan);
   ++steps_;
   std::vector<TokenEvent> events;
@@ -104,8 +118,12 @@ absl::StatusOr<std::vector<TokenEvent>> Engine::Step() {
   return events;
 }
 
-absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> Engine::SampleRows(
-    absl::Span<Sequence* const> owners) {
+absl::Span<const std::int32_t> Engine::BannedIds(const Sequence& sequence) const {
+  const auto& own = sequence.request.banned_ids;
+  return own != nullptr ? *own : options_.banned_ids;
+}
+
+absl::StatusOr<Engine::Tokens> Engine::SampleRows(absl::Span<Sequence* const> owners) {
   std::vector<SampleRow> rows;
   rows.reserve(owners.size());
   for (const Sequence* sequence : owners) {
@@ -114,7 +132,7 @@ absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> Engine::SampleRows(
                     .output = sequence->generated,
                     .position = static_cast<std::uint64_t>(sequence->length())});
   }
-  std::vector<absl::StatusOr<SampledToken>> tokens(rows.size());
+  Tokens tokens(rows.size());
   // Sequences of one origin share a list of banned ids; nearly always that is all of them.
   for (std::size_t begin = 0; begin < rows.size();) {
     const auto* banned = owners[begin]->request.banned_ids.get();
@@ -123,7 +141,7 @@ absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> Engine::SampleRows(
     const std::size_t count = end - begin;
     RETURN_IF_ERROR(model_.Sample({.first_row = static_cast<std::int64_t>(begin),
                                    .rows = absl::MakeConstSpan(rows).subspan(begin, count),
-                                   .banned_ids = banned != nullptr ? *banned : options_.banned_ids,
+                                   .banned_ids = BannedIds(*owners[begin]),
                                    .results = absl::MakeSpan(tokens).subspan(begin, count)}));
     begin = end;
   }

@@ -61,8 +61,10 @@ class Engine {
   }
 
   // Runs one step; returns the tokens that it produced (none while prompts are still being read).
-  // Errors: those of the model, above all Unavailable when no worker serves an expert. No sequence
-  // has lost or gained anything then, and the next Step tries again.
+  // With a model that looks ahead, the step after it may be on its way when this returns: a
+  // sequence that has ended or been cancelled meanwhile gets nothing of it, and one that comes
+  // meanwhile waits for it. Errors: those of the model, above all Unavailable when no worker serves
+  // an expert. No sequence has lost or gained anything then, and the next Step tries again.
   [[nodiscard]] absl::StatusOr<std::vector<TokenEvent>> Step();
 
   // Forgets a sequence and frees its blocks. No-op for one that has ended.
@@ -74,18 +76,36 @@ class Engine {
   [[nodiscard]] EngineStats stats() const;
 
  private:
+  using Tokens = std::vector<absl::StatusOr<SampledToken>>;
+
+  // Looking ahead (engine_ahead.cc). Whether nothing but the tokens themselves decides how the next
+  // ones of all of them are chosen.
+  [[nodiscard]] bool CanLookAhead(const StepPlan& plan) const;
+  // Gives the model the choice of tokens after each of `owners`, of which `unknown` have been given
+  // to it and not come back.
+  [[nodiscard]] absl::Status StartSample(absl::Span<Sequence* const> owners, std::int64_t unknown);
+  // Gives the model the step after `plan`, whose tokens are being chosen, where it can.
+  void LookAhead(const StepPlan& plan);
+  // The step that is on its way, without the rows of sequences that are gone.
+  [[nodiscard]] absl::StatusOr<std::vector<TokenEvent>> FinishStepAhead();
+
+  // After the model has computed `plan`: what came of it.
+  [[nodiscard]] std::vector<TokenEvent> Finish(const StepPlan& plan,
+                                               absl::Span<Sequence* const> sampled, Tokens tokens);
   [[nodiscard]] absl::Status CheckRequest(const GenerationRequest& request) const;
   [[nodiscard]] absl::Status CheckIds(absl::Span<const std::int32_t> ids) const;
   [[nodiscard]] absl::Status CheckLength(const GenerationRequest& request) const;
   // Chooses the token after each of `owners`, whose logits the model has, by the ids banned for it.
-  [[nodiscard]] absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> SampleRows(
-      absl::Span<Sequence* const> owners);
+  [[nodiscard]] absl::StatusOr<Tokens> SampleRows(absl::Span<Sequence* const> owners);
+  [[nodiscard]] absl::Span<const std::int32_t> BannedIds(const Sequence& sequence) const;
   [[nodiscard]] TokenEvent Report(Sequence& sequence, absl::StatusOr<SampledToken> token);
 
   StepModel& model_;
   LatentCache& cache_;
   Options options_;
   Scheduler scheduler_;
+  // The sequences of the step that is on its way, row by row; empty: there is none.
+  std::vector<std::int64_t> ahead_;
   std::int64_t next_sequence_ = 0;
   std::int64_t steps_ = 0;
   std::int64_t failed_steps_ = 0;

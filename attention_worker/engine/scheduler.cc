@@ -90,6 +90,40 @@ StepPlan Scheduler::Plan() {
   return std::move(builder).Take();
 }
 
+std::optional<StepPlan> Scheduler::PlanAhead(const StepPlan& plan) {
+  if (plan.slices.size() != running_.size() || num_held_back() < num_waiting()) return std::nullopt;
+  std::int32_t needed = 0;
+  bool goes_on = false;
+  for (const Sequence* sequence : plan.owners) {
+    if (!sequence->decoding()) return std::nullopt;
+    goes_on = goes_on || !sequence->EndsWithNext();
+    const std::int64_t next = sequence->length();
+    needed += sequence->blocks.BlocksNeeded(next, next + 1);
+  }
+  if (!goes_on || needed > cache_.pool().num_free()) return std::nullopt;
+  static constexpr std::int32_t kUnknownToken = 0;
+  StepPlan ahead{.slices = {}, .owners = plan.owners};
+  for (Sequence* sequence : plan.owners) {
+    const std::int64_t next = sequence->length();
+    const absl::Status taken = sequence->blocks.PrepareWrite(next, next + 1);
+    CHECK(taken.ok());
+    ahead.slices.push_back({.token_ids = absl::MakeConstSpan(&kUnknownToken, 1),
+                            .sampled_token = true,
+                            .start = next,
+                            .generated = true,
+                            .blocks = &sequence->blocks,
+                            .num_logits = 1});
+  }
+  return ahead;
+}
+
+Sequence* Scheduler::Find(std::int64_t id) const {
+  const auto found =
+      std::find_if(running_.begin(), running_.end(),
+                   [id](const std::unique_ptr<Sequence>& sequence) { return sequence->id == id; });
+  return found == running_.end() ? nullptr : found->get();
+}
+
 void Scheduler::PlanDecodeRows(PlanBuilder& builder) {
   // Preemption shortens running_ from its end, so never by a sequence that has its row already.
   for (std::size_t i = 0; i < running_.size() && builder.budget() > 0; ++i) {

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -62,6 +63,15 @@ class Scheduler {
 
   // The next step. Sequences keep their blocks, so a plan that was not computed is made again.
   [[nodiscard]] StepPlan Plan();
+  // The step after `plan`, before the tokens of that are known: each of its sequences goes on by
+  // the token that is being chosen for it, in the same order. Those that end with that token have a
+  // row for nothing. None where another plan might come next: all of them end, someone else could
+  // run, or there is no block for each.
+  [[nodiscard]] std::optional<StepPlan> PlanAhead(const StepPlan& plan);
+
+  // The running sequence of that number, or null.
+  [[nodiscard]] Sequence* Find(std::int64_t id) const;
+
   // Tells that the plan has been computed, before tokens are added to its sequences.
   void Advance(const StepPlan& plan);
 

@@ -39,6 +39,10 @@ struct Sequence {
   // The next tokens to compute, at most `rows` and of one path.
   [[nodiscard]] absl::Span<const std::int32_t> Next(std::int64_t rows) const;
 
+  // Whether the next token is the last one, whichever it is.
+  [[nodiscard]] bool EndsWithNext() const {
+    return static_cast<std::int64_t>(generated.size()) + 1 == request.max_tokens;
+  }
   // Whether the token that was generated last is the last one.
   [[nodiscard]] std::optional<FinishReason> Finish() const;
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -17,7 +18,11 @@ namespace sextant {
 
 // Consecutive positions of one sequence.
 struct SequenceSlice {
-  absl::Span<const std::int32_t> token_ids;  // at positions start, start + 1, ...
+  // At positions start, start + 1, ... With sampled_token one id, which is not read.
+  absl::Span<const std::int32_t> token_ids;
+  // The token is the one that StartSample, called last, chooses for the row of this slice's number.
+  // All slices of a step have it or none.
+  bool sampled_token = false;
   std::int64_t start = 0;
   bool generated = false;                  // decode path; else prompt positions: prefill path
   const SequenceBlocks* blocks = nullptr;  // writable for these positions, filled before them
@@ -54,6 +59,18 @@ class StepModel {
 
   // Chooses tokens by those logits. Errors: those of Sample (kernels/sampling/sample.h).
   [[nodiscard]] virtual absl::Status Sample(const SampleStep& step) = 0;
+
+  // A model whose steps run elsewhere can be told of the next one before it has done this one:
+  //
+  //   Forward(k), StartSample(k), Forward(k + 1) with sampled_token, StartSample(k + 1),
+  //   FinishSample() of k, ...
+  //
+  // At most two samplings are under way; each is of all rows of its step.
+  [[nodiscard]] virtual bool looks_ahead() const { return false; }
+  // Reads `step` before it returns, but for its results, which FinishSample gives.
+  [[nodiscard]] virtual absl::Status StartSample(const SampleStep& step);
+  // Waits for the sampling that was started first of those under way, and gives its tokens.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> FinishSample();
 };
 
 [[nodiscard]] inline absl::StatusOr<MatrixView<const float>> ForwardLogits(

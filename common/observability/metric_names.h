@@ -64,7 +64,7 @@ inline constexpr HistogramName kRequestGenerationTokens = {
     "vllm:request_generation_tokens", "Tokens that a request that ended has got", kTokensBuckets};
 inline constexpr CounterName kRejections = {
     "sextant_request_rejections_total",
-    "Requests that were refused, by reason (the ErrorInfo of the answer)"};
+    "Requests that were refused, or given up unserved, by reason (the ErrorInfo of the answer)"};
 inline constexpr CounterName kMigrations = {
     "sextant_sequence_migrations_total",
     "Sequences that went on at another attention worker, their own having died"};
@@ -90,6 +90,9 @@ inline constexpr CounterName kExpertsMoved = {"sextant_cluster_experts_moved_tot
                                               "Experts that got another holder"};
 inline constexpr GaugeName kRouterConfigValid = {
     "sextant_router_config_valid", "1; 0 while the configuration file is wrong or missing"};
+inline constexpr GaugeName kRouterSettingsWaiting = {
+    "sextant_router_settings_waiting",
+    "Settings of the configuration file that a restart of the router would bring into force"};
 
 // Attention workers. Labels: model_name, engine (the worker's id).
 inline constexpr GaugeName kKvCacheUsage = {

@@ -18,7 +18,7 @@ struct OpenedGpu {
 
 using OpenGpuOfModule = const char*(const char* interface, int device, OpenedGpu* opened);
 inline constexpr char kOpenGpuSymbol[] = "sextant_cuda_open_gpu";
-// Not inline: the dynamic linker would make those of program and module one, and they would agree.
+// Not inline: the dynamic linker would make one of the program's and the module's.
 constexpr char kCudaInterface[] = SEXTANT_CUDA_INTERFACE;
 
 }  // namespace sextant

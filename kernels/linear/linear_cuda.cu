@@ -118,6 +118,11 @@ DeviceStatus Check(const LinearCudaArgs& args) {
   if (args.outputs > kMostValues / args.depth || args.rows > kMostValues / args.x_stride) {
     return RefuseLaunch("Linear: more than 2^31 values in one matrix");
   }
+  const std::int64_t most_blocks =
+      DivideUp(args.rows, FewOutputs::kTokens) * DivideUp(args.outputs, FewOutputs::kRows);
+  if (most_blocks > kMostValues) {
+    return RefuseLaunch("Linear: more than 2^31 blocks");
+  }
   return {};
 }
 

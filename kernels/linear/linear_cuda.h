@@ -1,7 +1,8 @@
 // y = x W^T on a GPU: every dense projection, the gate's logits and those of the head.
 //
 // Shapes:    T rows; W [outputs, depth], packed; depth a multiple of 8, outputs of 8 (bf16) or 4
-//            (f32); strides in elements, rows aligned to 16 bytes; fewer than 2^31 values in W.
+//            (f32); strides in elements, rows aligned to 16 bytes; fewer than 2^31 values in W,
+//            and in x from its first row to the last that is read.
 // Order:     each output has one sum along the depth (kernels/cuda/tile_product.cuh): its bits
 //            depend on its row of x and its row of W alone, not on T nor on the tile chosen for it.
 // Numerics:  products of bf16 values, f32 sums, rounded to bf16 where y is bf16.

@@ -82,6 +82,10 @@ void Dispatcher::EndExpired() {
     absl::Status status = ExpiryOf(request);
     const absl::Time again = NextLook(request, status);
     if (again <= now_) {
+      if (absl::IsUnavailable(status)) {
+        (cover_.missing.empty() ? metrics_.no_attention_worker : metrics_.no_expert_worker)
+            .Increment();
+      }
       End(request, std::move(status));
       continue;
     }

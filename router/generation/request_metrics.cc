@@ -30,6 +30,8 @@ RequestMetrics::RequestMetrics(Metrics& metrics)
       queue_full(Rejected(metrics, "QUEUE_FULL")),
       shutting_down(Rejected(metrics, "SHUTTING_DOWN")),
       invalid(Rejected(metrics, "INVALID_ARGUMENT")),
+      no_attention_worker(Rejected(metrics, "NO_ATTENTION_WORKER")),
+      no_expert_worker(Rejected(metrics, "NO_EXPERT_WORKER")),
       migrations(metrics.AddCounter(kMigrations)),
       stall_seconds(metrics.AddHistogram(kStallSeconds)) {}
 

@@ -25,6 +25,8 @@ struct RequestMetrics {
   Counter& queue_full;
   Counter& shutting_down;
   Counter& invalid;
+  Counter& no_attention_worker;  // after they had waited for one
+  Counter& no_expert_worker;
   Counter& migrations;
   Histogram& stall_seconds;
 };

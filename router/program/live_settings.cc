@@ -19,6 +19,7 @@ LiveSettings::LiveSettings(Options options, Config in_force, Metrics& metrics, c
     : options_(std::move(options)),
       log_(log),
       valid_(metrics.AddGauge(kRouterConfigValid)),
+      waiting_(metrics.AddGauge(kRouterSettingsWaiting)),
       in_force_(std::move(in_force)),
       file_(options_.path, options_.text, kMaxYamlBytes) {
   valid_.Set(1);
@@ -36,15 +37,18 @@ void LiveSettings::Poll() {
 
 void LiveSettings::Take(const Config& config) {
   const std::vector<SettingChange> changes = ChangesOf(in_force_, config);
+  int waiting = 0;
   for (const SettingChange& change : changes) {
     if (change.is_live) {
       log_.Info("a setting has changed",
                 {{"key", change.key}, {"before", change.before}, {"now", change.now}});
     } else {
+      ++waiting;
       log_.Error("this setting cannot change while the router runs; restart the router for it",
                  {{"key", change.key}, {"in_force", change.before}, {"in_file", change.now}});
     }
   }
+  waiting_.Set(waiting);
   if (changes.empty())
     log_.Info("the configuration file has changed, and no setting of the router");
   const PlacementSettings placement = PlacementOf(config.router);

@@ -6,7 +6,7 @@
 //
 // What decides where experts are placed (`rebalance`, `spare_experts`, `replicated_experts`) is
 // applied. Any other setting of the router that differs stays as it is: an error in the log names
-// it and says that it takes a restart. A file that is wrong or missing changes nothing, and an
+// it and says that it takes a restart, and sextant_router_settings_waiting counts it. A file that is wrong or missing changes nothing, and an
 // error names the file, the line and the key; meanwhile sextant_router_config_valid is 0. The log
 // has what changed, from what to what.
 //
@@ -53,6 +53,7 @@ class LiveSettings {
   const Options options_;
   const Logger& log_;
   Gauge& valid_;
+  Gauge& waiting_;  // settings, for a restart
   Config in_force_;
   WatchedFile file_;
 };

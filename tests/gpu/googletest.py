@@ -5,6 +5,8 @@ import pathlib
 
 from steps import Verdict
 
+NAMED = 3  # of the tests that failed; the log has all
+
 
 def judge(results: pathlib.Path, status: int, _: str) -> Verdict:
     """`results`: what --gtest_output=json:FILE has written, absent after a crash."""
@@ -26,4 +28,9 @@ def judge(results: pathlib.Path, status: int, _: str) -> Verdict:
         wrong.append("no test ran")
     if status != 0 and not wrong:
         wrong.append(f"exit status {status} although no test failed")
-    return f"{passed} passed", ", ".join(wrong)
+    return f"{passed} passed", shortened(wrong)
+
+
+def shortened(wrong: list[str]) -> str:
+    text = ", ".join(wrong[:NAMED])
+    return text + (f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else "")

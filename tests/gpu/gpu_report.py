@@ -2,7 +2,7 @@
 
 from steps import Result, Step
 
-SHOWN_LINES = 40  # of a failed step's output
+SHOWN_LINES = 100  # of a failed step's output
 
 
 def block(text: str) -> list[str]:

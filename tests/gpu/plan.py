@@ -89,9 +89,12 @@ class Plan:
     def _engine(self, memory_mib):
         """256 sequences of 4096 tokens are more than a 40 GB card caches, so 64 there."""
         steps = [
-            self._bench_engine(f"bench engine, {DEVICE_MEMORY}, prefill and context 512",
+            self._bench_engine(f"bench engine, {DEVICE_MEMORY}, prefill and one sequence",
                                "--device-memory", DEVICE_MEMORY, "--prompt", "512,2048,8192",
-                               "--batch", "1,8,32,64,128,256", "--context", "512"),
+                               "--batch", "1", "--context", "512"),
+            self._bench_engine(f"bench engine, {DEVICE_MEMORY}, context 512",
+                               "--device-memory", DEVICE_MEMORY, "--prompt", "0",
+                               "--batch", "8,32,64,128,256", "--context", "512"),
             self._bench_engine(f"bench engine, {DEVICE_MEMORY}, context 4096",
                                "--device-memory", DEVICE_MEMORY, "--prompt", "0",
                                "--batch", "1,8,32,64", "--context", "4096"),

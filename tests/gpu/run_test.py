@@ -53,9 +53,17 @@ class RunTest(unittest.TestCase):
         titles = [line.split("|")[1].strip() for line in self.fake.report().splitlines()
                   if line.endswith(".log |")]
         wanted = [KERNELS, "engine_gpu_test", "greedy answers of the bundled model",
-                  "bench engine, 40GiB, prefill and context 512", "kernel benchmark",
+                  "bench engine, 40GiB, prefill and one sequence", "kernel benchmark",
                   f"memcheck {KERNELS}"]
         self.assertEqual(sorted(wanted, key=titles.index), wanted)
+
+    def test_the_logs_of_an_earlier_run_are_replaced_and_other_files_stay(self):
+        self.fake.out.mkdir()
+        for name in ("tests.log", "other.log"):
+            (self.fake.out / name).write_text("earlier", encoding="utf-8")
+        self.fake.run()
+        self.assertNotIn("earlier", self.fake.log("tests.log"))
+        self.assertEqual(self.fake.log("other.log"), "earlier")
 
     def test_tests_may_not_skip_and_find_their_files_in_the_bundle(self):
         self.fake.run()
@@ -73,6 +81,13 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.row("kernel benchmark")[0], "passed")
         self.assertIn("# Sextant on a GPU: FAILED", self.fake.report())
         self.assertIn("expected 1, got 2", self.fake.report().split("## Failures")[1])
+
+    def test_many_failures_are_counted(self):
+        tests = [failed(f"Test{i}") for i in range(9)]
+        self.fake.programs[KERNELS] = googletest(*tests, status=1)
+        self.fake.run()
+        self.assertEqual(self.row(KERNELS)[1], "0 passed; Fake.Test0 failed, Fake.Test1 failed, "
+                                               "Fake.Test2 failed and 6 more")
 
     def test_a_skipped_test_is_a_failure(self):
         self.fake.programs[KERNELS] = googletest(passed("One"), skipped("Two"))

@@ -22,6 +22,11 @@ constexpr DeviceStatus kNotOurs = {DeviceError::kInvalidArgument,
 constexpr DeviceStatus kFreed = {DeviceError::kEmulation,
                                  "memory was freed before the stream came to a copy of it"};
 
+// An array of nothing may be null, which memcpy forbids.
+void CopyBytes(void* to, const void* from, std::int64_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, static_cast<std::size_t>(bytes));
+}
+
 }  // namespace
 
 void* EmulatedGpu::Memory::Allocate(std::int64_t bytes) {
@@ -158,7 +163,7 @@ DeviceStatus EmulatedGpu::CopyIn(DeviceStream stream, void* to, const void* from
   if (!memory_.Holds(to, bytes)) return kNotOurs;
   const auto copy = [=, this]() -> DeviceStatus {
     if (!memory_.Holds(to, bytes) || (pinned && !pinned_.Holds(from, bytes))) return kFreed;
-    std::memcpy(to, from, static_cast<std::size_t>(bytes));
+    CopyBytes(to, from, bytes);
     return {};
   };
   return Put(stream, {copy, nullptr});
@@ -171,7 +176,7 @@ DeviceStatus EmulatedGpu::CopyOut(DeviceStream stream, void* to, const void* fro
   if (!memory_.Holds(from, bytes)) return kNotOurs;
   const auto copy = [=, this]() -> DeviceStatus {
     if (!memory_.Holds(from, bytes) || (pinned && !pinned_.Holds(to, bytes))) return kFreed;
-    std::memcpy(to, from, static_cast<std::size_t>(bytes));
+    CopyBytes(to, from, bytes);
     return {};
   };
   return Put(stream, {copy, nullptr});
@@ -182,7 +187,7 @@ DeviceStatus EmulatedGpu::CopyWithin(DeviceStream stream, void* to, const void* 
   if (!memory_.Holds(to, bytes) || !memory_.Holds(from, bytes)) return kNotOurs;
   const auto copy = [=, this]() -> DeviceStatus {
     if (!memory_.Holds(to, bytes) || !memory_.Holds(from, bytes)) return kFreed;
-    std::memcpy(to, from, static_cast<std::size_t>(bytes));
+    CopyBytes(to, from, bytes);
     return {};
   };
   return Put(stream, {copy, nullptr});

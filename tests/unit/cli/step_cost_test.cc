@@ -4,28 +4,10 @@
 
 #include <vector>
 
+#include "tests/unit/cli/model_shapes.h"
+
 namespace sextant::cli {
 namespace {
-
-// Two layers, the second with experts, every size another number.
-ModelConfig Small() {
-  ModelConfig config;
-  config.hidden_size = 10;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 3;
-  config.vocab_size = 100;
-  config.intermediate_size = 21;
-  config.kv_lora_rank = 7;
-  config.qk_nope_head_dim = 4;
-  config.qk_rope_head_dim = 2;
-  config.v_head_dim = 5;
-  config.n_routed_experts = 8;
-  config.n_shared_experts = 1;
-  config.num_experts_per_tok = 2;
-  config.moe_intermediate_size = 11;
-  config.first_k_dense_replace = 1;
-  return config;
-}
 
 // What one row multiplies with in each part of a layer of Small().
 constexpr double kQuery = 10 * 18;      // H, heads * (nope + rope)
@@ -36,25 +18,6 @@ constexpr double kDense = 3 * 10 * 21;  // gate, up and down
 constexpr double kGate = 10 * 8;
 constexpr double kExpert = 3 * 10 * 11;
 constexpr double kHead = 100 * 10;
-
-ModelConfig V2Lite() {
-  ModelConfig config;
-  config.hidden_size = 2048;
-  config.num_hidden_layers = 27;
-  config.num_attention_heads = 16;
-  config.vocab_size = 102400;
-  config.intermediate_size = 10944;
-  config.kv_lora_rank = 512;
-  config.qk_nope_head_dim = 128;
-  config.qk_rope_head_dim = 64;
-  config.v_head_dim = 128;
-  config.n_routed_experts = 64;
-  config.n_shared_experts = 2;
-  config.num_experts_per_tok = 6;
-  config.moe_intermediate_size = 1408;
-  config.first_k_dense_replace = 1;
-  return config;
-}
 
 TEST(CostOfStep, CountsTheProductsOfGeneratedRows) {
   const StepCost cost =
@@ -123,6 +86,25 @@ TEST(CostOfStep, IsTheSumOfItsOperators) {
   EXPECT_EQ(cost.operators[cost.operators.size() - 2].bytes, 2 * 3 * kExpert);
 }
 
+TEST(CostOfStep, SaysWhatEachOperatorBelongsTo) {
+  const StepCost cost =
+      CostOfStep(Small(), {.decode = 2, .context = 6, .logits = 2}, {{.rows = 4, .experts = 3}}, 2);
+  std::vector<Part> parts;
+  double cache_bytes = 0;
+  for (const OperatorCost& of : cost.operators) {
+    parts.push_back(of.part);
+    cache_bytes += of.cache_bytes;
+  }
+  const std::vector<Part> expected = {Part::kAttention, Part::kAttention, Part::kAttention,
+                                      Part::kDense,     Part::kAttention, Part::kAttention,
+                                      Part::kAttention, Part::kGate,      Part::kShared,
+                                      Part::kRouted,    Part::kHead};
+  EXPECT_EQ(parts, expected);
+  EXPECT_EQ(cache_bytes, 2 * 2 * 2 * 6 * 9);  // bytes, layers, rows, positions, R + rope
+  EXPECT_EQ(cost.operators[3].layer, 0);
+  EXPECT_EQ(cost.operators[9].layer, 1);
+}
+
 TEST(FloorSeconds, AddsWhatBindsEachOperator) {
   const StepCost cost = {.flops = 110, .bytes = 60, .operators = {{100, 10}, {10, 50}}};
   EXPECT_EQ(FloorSeconds(cost, /*read_bytes_per_s=*/5, /*product_flops_per_s=*/20), 5 + 10);
@@ -131,6 +113,12 @@ TEST(FloorSeconds, AddsWhatBindsEachOperator) {
 
 TEST(ParameterCount, MatchesThePublishedCheckpoint) {
   EXPECT_EQ(ParameterCount(V2Lite()), 15706484224);
+}
+
+TEST(ParameterCount, IsTheAttentionHalfAndTheExperts) {
+  EXPECT_EQ(ExpertParameterCount(V2Lite()), 26 * 3 * 2048 * 1408);
+  // Attention, dense layer, shared experts, gates and norms, embeddings and head.
+  EXPECT_EQ(AttentionHalfParameterCount(V2Lite()), 15706484224 - 64 * 26 * 3 * 2048 * 1408LL);
 }
 
 TEST(ParameterCount, TiedHeadsCountOnce) {

@@ -327,5 +327,77 @@ TEST(EngineBatchingTest, EachSequenceHasItsOwnBannedIds) {
   for (const std::int64_t sequence : bound) EXPECT_NE(harness.outputs().at(sequence).ids[0], usual);
 }
 
+TEST(EngineLookAheadTest, StepsAreGivenToTheModelBeforeTheTokensOfTheOnesBefore) {
+  EngineHarness harness;
+  harness.model().set_looks_ahead(true);
+  const std::int64_t one = harness.Submit(Request(SeededIds(1, 9), 20, 1));
+  const std::int64_t other = harness.Submit(Request(SeededIds(2, 5), 12, 2));
+  harness.RunAll();
+  // All but the prompts' step, the first decode step, and those that follow an end.
+  EXPECT_GE(harness.model().steps_ahead(), 16);
+  ExpectSame(harness.Output(one), RunAlone(Request(SeededIds(1, 9), 20, 1)), "the longer one");
+  ExpectSame(harness.Output(other), RunAlone(Request(SeededIds(2, 5), 12, 2)), "the shorter one");
+  EXPECT_EQ(harness.pool().num_free(), harness.pool().num_blocks());
+}
+
+TEST(EngineLookAheadTest, WhoIsCancelledGetsNothingAndWhoComesWaitsAStep) {
+  EngineHarness harness;
+  harness.model().set_looks_ahead(true);
+  const std::int64_t stays = harness.Submit(Request(SeededIds(1, 9), 12, 1));
+  const std::int64_t goes = harness.Submit(Request(SeededIds(2, 5), 12, 2));
+  for (int step = 0; step < 4; ++step) harness.Step();
+  const std::size_t tokens = harness.Output(goes).ids.size();
+  ASSERT_GT(harness.model().steps_ahead(), 0);
+  harness.engine().Cancel(goes);
+  const std::int64_t comes = harness.Submit(Request(SeededIds(3, 6), 5, 3));
+  harness.Step();  // on its way already
+  EXPECT_THAT(harness.Output(comes).ids, SizeIs(0));
+  harness.Step();
+  EXPECT_THAT(harness.Output(comes).ids, SizeIs(1));
+  harness.RunAll();
+  EXPECT_EQ(harness.Output(goes).ids.size(), tokens);
+  ExpectSame(harness.Output(stays), RunAlone(Request(SeededIds(1, 9), 12, 1)), "who stays");
+  ExpectSame(harness.Output(comes), RunAlone(Request(SeededIds(3, 6), 5, 3)), "who comes");
+}
+
+TEST(EngineLookAheadTest, AStopTokenEndsASequenceWhoseNextStepIsOnItsWay) {
+  const EngineOutput whole = RunAlone(Request(SeededIds(1, 9), 12, 1));
+  GenerationRequest stops = Request(SeededIds(1, 9), 12, 1);
+  stops.stop_ids = {whole.ids[6]};
+  const EngineOutput expected = RunAlone(stops);
+  EngineHarness harness;
+  harness.model().set_looks_ahead(true);
+  const std::int64_t sequence = harness.Submit(stops);
+  harness.RunAll();
+  ExpectSame(harness.Output(sequence), expected, "with a stop token");
+  EXPECT_LT(harness.Output(sequence).ids.size(), 12U);
+  // The step that nobody wants any more is taken back before another one.
+  const std::int64_t next = harness.Submit(Request(SeededIds(4, 3), 4, 4));
+  harness.RunAll();
+  ExpectSame(harness.Output(next), RunAlone(Request(SeededIds(4, 3), 4, 4)), "who comes next");
+}
+
+TEST(EngineLookAheadTest, AnEngineThatEndsLeavesTheModelWithNothingUnderWay) {
+  EngineHarness harness;
+  harness.model().set_looks_ahead(true);
+  for (std::uint64_t seed = 1; seed < 4; ++seed) {
+    const std::int64_t sequence = harness.Submit(Request(SeededIds(5, 4), 6, seed));
+    harness.RunAll();
+    ExpectSame(harness.Output(sequence), RunAlone(Request(SeededIds(5, 4), 6, seed)), "in turn");
+    harness.RestartEngine();
+  }
+}
+
+TEST(EngineLookAheadTest, NotWhereTheTokenItselfIsNeeded) {
+  EngineHarness harness;
+  harness.model().set_looks_ahead(true);
+  GenerationRequest request = Request(SeededIds(1, 9), 10, 1);
+  request.sampling.presence_penalty = 1.0F;
+  const std::int64_t sequence = harness.Submit(request);
+  harness.RunAll();
+  EXPECT_EQ(harness.model().steps_ahead(), 0);
+  ExpectSame(harness.Output(sequence), RunAlone(request), "with a penalty");
+}
+
 }  // namespace
 }  // namespace sextant

@@ -8,16 +8,24 @@
 namespace sextant {
 
 EngineHarness::EngineHarness(const EngineHarnessOptions& options)
-    : cache_(MakeTagCache(options.block_tokens, options.num_blocks)),
-      model_(*cache_),
-      engine_(std::make_unique<Engine>(model_, *cache_,
-                                       Engine::Options{.max_batch_tokens = options.max_batch_tokens,
-                                                       .max_sequences = options.max_sequences,
-                                                       .max_waiting = options.max_waiting,
-                                                       .max_context = 4096,
-                                                       .vocab_size = TaggingModel::kVocab,
-                                                       .banned_ids = {},
-                                                       .prefix_cache = options.prefix_cache})) {}
+    : options_(options),
+      cache_(MakeTagCache(options.block_tokens, options.num_blocks)),
+      model_(*cache_) {
+  RestartEngine();
+}
+
+void EngineHarness::RestartEngine() {
+  outputs_.clear();
+  engine_ = nullptr;
+  engine_ = std::make_unique<Engine>(model_, *cache_,
+                                     Engine::Options{.max_batch_tokens = options_.max_batch_tokens,
+                                                     .max_sequences = options_.max_sequences,
+                                                     .max_waiting = options_.max_waiting,
+                                                     .max_context = 4096,
+                                                     .vocab_size = TaggingModel::kVocab,
+                                                     .banned_ids = {},
+                                                     .prefix_cache = options_.prefix_cache});
+}
 
 std::int64_t EngineHarness::Submit(GenerationRequest request) {
   const auto sequence = engine_->Submit(std::move(request));

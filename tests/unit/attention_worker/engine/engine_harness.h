@@ -37,6 +37,9 @@ class EngineHarness {
   [[nodiscard]] TaggingModel& model() { return model_; }
   [[nodiscard]] BlockPool& pool() { return cache_->pool(); }
 
+  // Another engine on the same model and cache; outputs so far are forgotten.
+  void RestartEngine();
+
   // Fails the test on an error.
   std::int64_t Submit(GenerationRequest request);
   // One step; records its events. Fails the test on an error of the step.
@@ -53,6 +56,7 @@ class EngineHarness {
   void Record(const std::vector<TokenEvent>& events);
 
  private:
+  const EngineHarnessOptions options_;
   std::unique_ptr<LatentCache> cache_;
   TaggingModel model_;
   std::unique_ptr<Engine> engine_;

@@ -23,6 +23,7 @@ class RandomSchedule {
     options_.max_sequences = Pick(1, 12);
     options_.prefix_cache = Pick(0, 3) != 0;
     harness_ = std::make_unique<EngineHarness>(options_);
+    harness_->model().set_looks_ahead(Pick(0, 1) == 1);
   }
 
   void Run() {
@@ -44,6 +45,7 @@ class RandomSchedule {
   }
 
   [[nodiscard]] SchedulerCounts counts() const { return harness_->engine().stats().rows; }
+  [[nodiscard]] std::int64_t steps_ahead() const { return harness_->model().steps_ahead(); }
 
  private:
   static constexpr std::int64_t kLongest = 70;  // prompt and generated tokens of a request
@@ -62,6 +64,7 @@ class RandomSchedule {
         .max_tokens = Pick(1, kLongest - prompt),
         .stop_ids = {static_cast<std::int32_t>(Pick(0, TaggingModel::kVocab - 1))}};
     request.priority = static_cast<std::int32_t>(Pick(-1, 1));
+    if (Pick(0, 5) == 0) request.sampling.frequency_penalty = 1.5F;
     return request;
   }
 
@@ -91,7 +94,8 @@ class RandomSchedule {
   }
 
   void FailStep() {
-    if (harness_->engine().idle()) return;
+    // A step that has been computed ahead cannot fail any more.
+    if (harness_->engine().idle() || harness_->model().looks_ahead()) return;
     harness_->model().FailNext(1, absl::UnavailableError("nobody holds expert 3"));
     EXPECT_FALSE(harness_->engine().Step().ok());
   }
@@ -131,15 +135,18 @@ class RandomSchedule {
 TEST(EngineRandomTest, EveryScheduleGivesEachSequenceItsOwnTokens) {
   std::int64_t preemptions = 0;
   std::int64_t cached = 0;
+  std::int64_t ahead = 0;
   for (std::uint32_t seed = 0; seed < 100 && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     RandomSchedule schedule(seed);
     schedule.Run();
     preemptions += schedule.counts().preemptions;
     cached += schedule.counts().cached_rows;
+    ahead += schedule.steps_ahead();
   }
   EXPECT_GT(preemptions, 50) << "the caches are meant to be too small";
   EXPECT_GT(cached, 500) << "heads are meant to be shared";
+  EXPECT_GT(ahead, 500) << "half of the models are meant to look ahead";
 }
 
 }  // namespace

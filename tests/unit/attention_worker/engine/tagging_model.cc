@@ -74,7 +74,21 @@ void TaggingModel::AddLogits(const SequenceSlice& slice) {
   }
 }
 
-absl::Status TaggingModel::Forward(absl::Span<const SequenceSlice> slices) {
+std::vector<SequenceSlice> TaggingModel::Resolve(absl::Span<const SequenceSlice> slices) {
+  std::vector<SequenceSlice> known(slices.begin(), slices.end());
+  if (!slices.front().sampled_token) return known;
+  EXPECT_TRUE(looks_ahead_);
+  EXPECT_EQ(sampled_ids_.size(), slices.size());
+  ++steps_ahead_;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    EXPECT_TRUE(known[i].sampled_token && known[i].generated && known[i].num_logits == 1);
+    known[i].token_ids = absl::MakeConstSpan(&sampled_ids_[i], 1);
+  }
+  return known;
+}
+
+absl::Status TaggingModel::Forward(absl::Span<const SequenceSlice> asked) {
+  const std::vector<SequenceSlice> slices = Resolve(asked);
   CheckSlices(slices);
   if (failures_ > 0) {
     --failures_;
@@ -97,6 +111,25 @@ absl::Status TaggingModel::Forward(absl::Span<const SequenceSlice> slices) {
 absl::StatusOr<MatrixView<const float>> TaggingModel::Logits() {
   const auto rows = static_cast<std::int64_t>(logits_.size()) / kVocab;
   return MatrixView<const float>(logits_.data(), rows, kVocab);
+}
+
+absl::Status TaggingModel::StartSample(const SampleStep& step) {
+  EXPECT_LT(samplings_.size(), 2U);
+  Tokens tokens(step.rows.size());
+  SampleStep now = step;
+  now.results = absl::MakeSpan(tokens);
+  RETURN_IF_ERROR(Sample(now));
+  sampled_ids_.clear();
+  for (const auto& token : tokens) sampled_ids_.push_back(token.ok() ? token->id : 0);
+  samplings_.push_back(std::move(tokens));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> TaggingModel::FinishSample() {
+  EXPECT_FALSE(samplings_.empty());
+  Tokens tokens = std::move(samplings_.front());
+  samplings_.pop_front();
+  return tokens;
 }
 
 absl::Status TaggingModel::Sample(const SampleStep& step) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -28,6 +29,14 @@ class TaggingModel final : public StepModel {
   [[nodiscard]] absl::Status Forward(absl::Span<const SequenceSlice> slices) override;
   [[nodiscard]] absl::StatusOr<MatrixView<const float>> Logits() override;
   [[nodiscard]] absl::Status Sample(const SampleStep& step) override;
+
+  // Whether the engine may give it a step before it has the tokens of the one before.
+  void set_looks_ahead(bool looks_ahead) { looks_ahead_ = looks_ahead; }
+  [[nodiscard]] bool looks_ahead() const override { return looks_ahead_; }
+  [[nodiscard]] absl::Status StartSample(const SampleStep& step) override;
+  [[nodiscard]] absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> FinishSample() override;
+  // Steps whose tokens it was not told.
+  [[nodiscard]] std::int64_t steps_ahead() const { return steps_ahead_; }
 
   // The next `count` steps write garbage where they may, and fail with `status`.
   void FailNext(int count, absl::Status status) {
@@ -50,7 +59,16 @@ class TaggingModel final : public StepModel {
   void WriteTags(const SequenceSlice& slice) const;
   void AddLogits(const SequenceSlice& slice);
 
+  using Tokens = std::vector<absl::StatusOr<SampledToken>>;
+
+  // The slices with their tokens, where those are still being chosen.
+  [[nodiscard]] std::vector<SequenceSlice> Resolve(absl::Span<const SequenceSlice> slices);
+
   LatentCache& cache_;
+  bool looks_ahead_ = false;
+  std::int64_t steps_ahead_ = 0;
+  std::deque<Tokens> samplings_;           // under way
+  std::vector<std::int32_t> sampled_ids_;  // of the last sampling, row by row
   ThreadPool pool_;
   Stream stream_;  // that chooses tokens
   int failures_ = 0;

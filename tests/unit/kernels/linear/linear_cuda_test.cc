@@ -290,6 +290,12 @@ TEST_F(LinearCudaTest, RefusesWhatDoesNotFit) {
         args.outputs = std::int64_t{1} << 27;
         args.y_stride = args.outputs;
       },
+      [](LinearCudaArgs& args) {
+        args.depth = 8;
+        args.outputs = std::int64_t{1} << 27;
+        args.y_stride = args.outputs;
+        args.rows = std::int64_t{1} << 24;
+      },
   };
   for (std::size_t i = 0; i < changes.size(); ++i) {
     LinearCudaArgs bad = good;

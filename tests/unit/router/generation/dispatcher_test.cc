@@ -144,6 +144,8 @@ TEST_F(DispatcherTest, WithoutAWorkerARequestIsUnavailableShortlyBeforeItsDeadli
   ASSERT_TRUE(sink->status.has_value());
   EXPECT_EQ(sink->status->code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(Reason(*sink->status), "NO_ATTENTION_WORKER");
+  EXPECT_EQ(request_metrics_.no_attention_worker.Value(), 1);
+  EXPECT_EQ(request_metrics_.no_expert_worker.Value(), 0);
 }
 
 TEST_F(DispatcherTest, WithoutAHolderOfAnExpertARequestIsToldWhichEvenOnAWorker) {
@@ -158,6 +160,7 @@ TEST_F(DispatcherTest, WithoutAHolderOfAnExpertARequestIsToldWhichEvenOnAWorker)
   EXPECT_EQ(sink->status->code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(Reason(*sink->status), "NO_EXPERT_WORKER");
   EXPECT_THAT(MessageOf(*sink->status), HasSubstr("holds the experts 0-2, 7, 9-10;"));
+  EXPECT_EQ(request_metrics_.no_expert_worker.Value(), 1);
 }
 
 TEST_F(DispatcherTest, WithoutADeadlineARequestWaitsForAWorkerNoLongerThanTheLimit) {

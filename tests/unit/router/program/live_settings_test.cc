@@ -39,6 +39,7 @@ class LiveSettingsTest : public ::testing::Test {
     return lines_;
   }
 
+  double Waiting() { return metrics_.AddGauge(kRouterSettingsWaiting).Value(); }
   double IsValid() { return metrics_.AddGauge(kRouterConfigValid).Value(); }
 
   const TempDir dir_;
@@ -76,12 +77,14 @@ TEST_F(LiveSettingsTest, WhatNeedsARestartIsRefusedByNameAndTheRestIsApplied) {
                                 HasSubstr("key=router.queue in_force=8 in_file=9")),
                           HasSubstr("key=router.replicated_experts before=2 now=3")));
   EXPECT_THAT(applied_, ElementsAre(PlacementSettings{.replicas = 3}));
+  EXPECT_EQ(Waiting(), 1);
   // It is not in force by having been refused once.
   EXPECT_THAT(
       Write("router: {replicated_experts: 4, queue: 9}\n"),
       ElementsAre(HasSubstr("key=router.queue in_force=8 in_file=9"), HasSubstr("before=3 now=4")));
   EXPECT_THAT(Write("router: {replicated_experts: 4, queue: 8}\n"),
               ElementsAre(HasSubstr("no setting of the router")));
+  EXPECT_EQ(Waiting(), 0);
 }
 
 TEST_F(LiveSettingsTest, AWrongFileIsNotTakenAtAll) {
