@@ -66,6 +66,7 @@ absl::StatusOr<Config> MakeConfig(const Options& options) {
   Config config;
   if (!options.config.empty()) {
     ASSIGN_OR_RETURN(config, ReadConfig(options.config));
+    RETURN_IF_ERROR(CheckClusterEngine(config.engine));
   }
   ClusterConfig& cluster = config.cluster;
   RETURN_IF_ERROR(

@@ -43,4 +43,11 @@ absl::Status CheckEngineConfig(const EngineConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status CheckClusterEngine(const EngineConfig& config) {
+  if (config.device != DeviceChoice::kCuda) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "engine.device is cuda, but the workers of a cluster compute on CPUs; set it to auto or cpu "
+      "here (GPUs are for `sextant generate` and `sextant bench`)");
+}
+
 }  // namespace sextant

@@ -53,4 +53,8 @@ void ReadEngineSection(YamlReader& root, EngineConfig* config);
 // Errors: InvalidArgument for `cuda` with fp32, which no GPU computes here.
 [[nodiscard]] absl::Status CheckEngineConfig(const EngineConfig& config);
 
+// Whether the workers of a cluster can honour the settings: they compute on CPUs.
+// Errors: FailedPrecondition for `cuda`.
+[[nodiscard]] absl::Status CheckClusterEngine(const EngineConfig& config);
+
 }  // namespace sextant

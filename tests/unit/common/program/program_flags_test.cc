@@ -50,6 +50,11 @@ TEST_F(ProgramFlagsTest, WithoutFileAndFlagsAllHasItsDefault) {
   EXPECT_EQ(config->cluster.log_level, LogLevel::kInfo);
 }
 
+TEST_F(ProgramFlagsTest, ADeviceThatNoWorkerHasIsRefused) {
+  const std::string file = dir_.Write("gpu.yaml", "engine: {device: cuda}\n");
+  EXPECT_THAT(MessageOf(Read({"--config", file}).status()), HasSubstr("engine.device is cuda"));
+}
+
 TEST_F(ProgramFlagsTest, WithoutFlagsTheFileHolds) {
   const auto config = Read({"--config", file_});
   ASSERT_TRUE(config.ok()) << config.status();
