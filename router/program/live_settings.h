@@ -6,9 +6,9 @@
 //
 // What decides where experts are placed (`rebalance`, `spare_experts`, `replicated_experts`) is
 // applied. Any other setting of the router that differs stays as it is: an error in the log names
-// it and says that it takes a restart, and sextant_router_settings_waiting counts it. A file that is wrong or missing changes nothing, and an
-// error names the file, the line and the key; meanwhile sextant_router_config_valid is 0. The log
-// has what changed, from what to what.
+// it and says that it takes a restart, and sextant_router_settings_waiting counts it. A file that
+// is wrong or missing changes nothing, and an error names the file, the line and the key; meanwhile
+// sextant_router_config_valid is 0. The log has what changed, from what to what.
 //
 // Threads: one.
 #pragma once
