@@ -122,8 +122,9 @@ std::string PlanAsText(const PlanRequest& request, const Plan& plan) {
   std::string text = absl::StrCat(Head(request), "\n", GpuTable(request, plan), "\n");
   absl::StrAppendFormat(
       &text,
-      "floor, uniform routing, %d tokens of context; expected: %.4g%% of it reached\n"
-      "                          ms  weights  cache  products exchange hops  bound by"
+      "Steps at %d tokens of context, in ms; routing uniform, expected at %.4g%% of the floor's "
+      "speed\n"
+      "                       floor  weights  cache  products exchange hops  bound by"
       "  expected  tokens/s       each\n",
       request.context, 100 * request.efficiency);
   for (const PlannedStep& step : plan.steps) text += StepLine(step);
