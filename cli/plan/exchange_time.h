@@ -2,8 +2,8 @@
 //
 // A row goes once to every other rank that holds at least one of its experts, H bf16 values; back
 // comes one vector of H bf16 values for every chosen expert that lives elsewhere, because the
-// attention side sums them in top-k order (docs/decisions, the determinism rule). What lives on the
-// row's own rank does not travel. Beside the rows go 4 bytes for each choice, which is not counted.
+// attention side sums them in top-k order (common/exchange/exchange.h). What lives on the row's own
+// rank does not travel. Beside the rows go 4 bytes for each choice, which is not counted.
 //
 // A rank sends and receives at once, and over both of its links at once (other GPUs of its node,
 // other nodes). An exchange takes as long as its most loaded link in its most loaded direction.

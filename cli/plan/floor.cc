@@ -88,6 +88,7 @@ FloorParts FloorOfStep(const ModelConfig& config, const Cluster& cluster,
     logit_rows.push_back(static_cast<double>(of_rank.logits));
   }
   FloorParts floor;
+  // Every MoE layer has shared experts in this list, of no size where the model has none.
   for (const OperatorCost& cost : CostOfStep(config, most, {}, kBf16Bytes).operators) {
     const FloorParts own = FloorOf(cost, cluster.card);
     const bool last = cost.layer + 1 == config.num_hidden_layers;
