@@ -69,7 +69,8 @@ TEST(PlanAsJson, HasTheseMembers) {
 }
 
 TEST(PlanAsJson, PartsAddUpToTheFloor) {
-  for (const auto& step : Json(Apart())["steps"]) {
+  const auto plan = Json(Apart());
+  for (const auto& step : plan["steps"]) {
     const double parts = step["weights_s"].get<double>() + step["cache_s"].get<double>() +
                          step["products_s"].get<double>() + step["exchange_s"].get<double>() +
                          step["hops_s"].get<double>();
