@@ -58,6 +58,13 @@ TEST(ShareFor, WorkspacesGrowWithRows) {
   }
 }
 
+// 512 rows of 2048 bf16 values that come, and 6 outputs of each of 512 that come back.
+TEST(ShareFor, RowsThatTravelNeedRoom) {
+  const GpuShare all = ShareFor(V2Lite(), {.attention = true, .experts = 64}, kNeeds, 64).value();
+  const GpuShare most = ShareFor(V2Lite(), {.attention = true, .experts = 63}, kNeeds, 64).value();
+  EXPECT_EQ(most.workspace_bytes - all.workspace_bytes, (512 + 6 * 512) * 2048 * 2);
+}
+
 TEST(LargestShare, FillsTheCardToLessThanABlock) {
   for (const std::int64_t memory : {40 * kGib, 80 * kGib}) {
     const Rank rank = {.attention = true, .experts = 64};
