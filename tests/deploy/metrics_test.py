@@ -8,7 +8,7 @@ import unittest
 import chart
 
 LISTED = re.compile(r"^\| `([a-zA-Z0-9_:]+)` \| (counter|gauge|histogram) \|", re.MULTILINE)
-NAME = re.compile(r"(?<![\w.:/$-])(?:vllm:|sextant_|process_)[a-z0-9_]+(?:_\*)?(?![\w(-])")
+NAME = re.compile(r"(?<![\w.:/$-])(?:vllm:|sextant_|process_)[a-z0-9_]+(?:_\*)?(?![\w(-])(?!\.so)")
 DASHBOARDS = {path.name: json.loads(path.read_text(encoding="utf-8"))
               for path in sorted((chart.CHART / "files" / "dashboards").glob("*.json"))}
 PARTS_OF_HISTOGRAMS = ("_bucket", "_sum", "_count")
