@@ -1,5 +1,7 @@
 #include "cli/engine/local_engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -58,8 +60,9 @@ absl::StatusOr<std::unique_ptr<WholeModel>> LocalEngine::OpenDevice() {
   absl::StatusOr<CudaBackend> backend = OpenCuda(0);
   if (!backend.ok()) {
     if (config_.device == DeviceChoice::kCuda) return backend.status();
-    // A build without CUDA has promised no GPU.
-    if (!absl::IsNotFound(backend.status())) {
+    // For people: a build without CUDA has promised no GPU, and a log gets no line for each
+    // command.
+    if (!absl::IsNotFound(backend.status()) && ::isatty(STDERR_FILENO) == 1) {
       std::fprintf(stderr, "no GPU, so the CPU computes: %s\n",
                    std::string(backend.status().message()).c_str());
     }
