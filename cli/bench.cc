@@ -1,8 +1,5 @@
 // `sextant bench engine`: tokens per second on this machine, beside what it could do at best.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,7 +21,7 @@ struct Options {
   EngineFlags engine;
   std::string output = "text";
   int rounds = 5;
-  std::string weights = "checkpoint";
+  bool random_weights = false;
   bool kernels = false;
   std::vector<std::int64_t> prompts = {512};
   std::vector<std::int64_t> batches = {1, 4, 8, 16, 32};
@@ -50,13 +47,6 @@ BenchOptions CasesOf(const Options& options) {
   return bench;
 }
 
-// One line on standard error, which a terminal shows in place.
-void ShowProgress(const std::string& what) {
-  if (::isatty(STDERR_FILENO) != 1) return;
-  std::fprintf(stderr, "\r%s\033[K", what.c_str());
-  std::fflush(stderr);
-}
-
 absl::Status BenchEngine(const Options& options) {
   const BenchOptions bench = CasesOf(options);
   ASSIGN_OR_RETURN(EngineConfig config, MakeEngineConfig(options.engine));
@@ -67,12 +57,12 @@ absl::Status BenchEngine(const Options& options) {
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<LocalEngine> local,
                    LocalEngine::Open(options.engine.model, config,
-                                     {.random_weights = options.weights == "random",
+                                     {.random_weights = options.random_weights,
                                       .min_cache_tokens = CacheTokensFor(bench),
                                       .max_sequences = sequences}));
   ASSIGN_OR_RETURN(const double ready_s, SecondsSinceStart());
-  ASSIGN_OR_RETURN(const BenchReport report, RunEngineBench(*local, bench, ShowProgress));
-  ShowProgress("");
+  ASSIGN_OR_RETURN(const BenchReport report, RunEngineBench(*local, bench, ShowOnTerminal));
+  ShowOnTerminal("");
   const BenchedEngine engine{.model_dir = options.engine.model,
                              .model = local->model(),
                              .profile = local->whole().profile(),
@@ -121,12 +111,7 @@ void AddBenchEngineCommand(CLI::App& bench, int& exit_code) {
       ->delimiter(',')
       ->check(CLI::Range(1, 131072))
       ->capture_default_str();
-  command
-      ->add_option("--weights", options->weights,
-                   "checkpoint, or random: on a GPU, of the model's shape, for which the folder\n"
-                   "needs only config.json")
-      ->check(CLI::IsMember({"checkpoint", "random"}))
-      ->capture_default_str();
+  AddWeightsFlag(*command, options->random_weights);
   command->add_flag("--kernels", options->kernels,
                     "On a GPU: a table of the kernels of each case, timed one by one");
   command->callback(

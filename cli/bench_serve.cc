@@ -1,10 +1,7 @@
 // `sextant bench serve`: what clients of a running cluster get under load.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
-#include <cstdio>
 #include <memory>
 #include <string>
 
@@ -33,14 +30,6 @@ struct Options {
 std::atomic<bool> interrupted = false;
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes it");
 
-void ShowProgress(std::int64_t ended, std::int64_t of) {
-  if (isatty(STDERR_FILENO) != 1) return;
-  std::fprintf(stderr, "\r%lld of %lld requests\033[K", static_cast<long long>(ended),
-               static_cast<long long>(of));
-  if (ended == of) std::fprintf(stderr, "\r\033[K");
-  std::fflush(stderr);
-}
-
 absl::Status BenchServe(Options& options) {
   InferenceClient client(options.router);
   const auto models = client.ListModels(absl::Seconds(10));
@@ -62,7 +51,8 @@ absl::Status BenchServe(Options& options) {
     static_cast<void>(RunLoad(client, warmup, [](std::int64_t) { return !interrupted; }));
   }
   const LoadResult result = RunLoad(client, load, [&](std::int64_t ended) {
-    ShowProgress(ended, load.requests);
+    ShowOnTerminal(
+        ended == load.requests ? "" : absl::StrCat(ended, " of ", load.requests, " requests"));
     return !interrupted;
   });
   const LoadReport report = Summarize(result);

@@ -1,11 +1,9 @@
 // `sextant bench streams`: what many streams at once get of an engine in this process.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "cli/commands.h"
 #include "cli/engine/local_engine.h"
 #include "cli/engine_flags.h"
@@ -19,19 +17,11 @@ namespace {
 
 struct Options {
   EngineFlags engine;
-  std::string weights = "checkpoint";
+  bool random_weights = false;
   std::string output = "text";
   LoadOptions load = {
       .requests = 32, .concurrency = 32, .prompt_tokens = 128, .max_tokens = 64, .seed = 1};
 };
-
-void ShowProgress(std::int64_t ended, std::int64_t of) {
-  if (isatty(STDERR_FILENO) != 1) return;
-  std::fprintf(stderr, "\r%lld of %lld streams\033[K", static_cast<long long>(ended),
-               static_cast<long long>(of));
-  if (ended == of) std::fprintf(stderr, "\r\033[K");
-  std::fflush(stderr);
-}
 
 absl::Status BenchStreams(Options& options) {
   ASSIGN_OR_RETURN(const EngineConfig config, MakeEngineConfig(options.engine));
@@ -39,7 +29,7 @@ absl::Status BenchStreams(Options& options) {
   const std::int64_t longest = load.prompt_tokens + load.max_tokens + kBlockTokens;
   ASSIGN_OR_RETURN(const std::unique_ptr<LocalEngine> local,
                    LocalEngine::Open(options.engine.model, config,
-                                     {.random_weights = options.weights == "random",
+                                     {.random_weights = options.random_weights,
                                       .min_cache_tokens = load.concurrency * longest,
                                       .max_sequences = load.concurrency}));
   load.vocab_size = local->model().vocab_size;
@@ -48,10 +38,11 @@ absl::Status BenchStreams(Options& options) {
   warmup.requests = 1;
   warmup.seed = ~load.seed;
   RETURN_IF_ERROR(RunLoadOnEngine(engine, warmup, [](std::int64_t) {}).status());
-  ASSIGN_OR_RETURN(const LoadResult result,
-                   RunLoadOnEngine(engine, load, [&load](std::int64_t ended) {
-                     ShowProgress(ended, load.requests);
-                   }));
+  ASSIGN_OR_RETURN(
+      const LoadResult result, RunLoadOnEngine(engine, load, [&load](std::int64_t ended) {
+        ShowOnTerminal(
+            ended == load.requests ? "" : absl::StrCat(ended, " of ", load.requests, " streams"));
+      }));
   const LoadReport report = Summarize(result);
   return WriteStandardOutput(options.output == "json" ? LoadAsJson(load, report)
                                                       : LoadAsText(load, report));
@@ -78,12 +69,7 @@ void AddBenchStreamsCommand(CLI::App& bench, int& exit_code) {
   number("--prompt-tokens", options->load.prompt_tokens, "Length of each prompt", 1, 1e6);
   number("--max-tokens", options->load.max_tokens, "Length of each answer", 1, 1e6);
   command->add_option("--seed", options->load.seed, "Chooses the prompts")->capture_default_str();
-  command
-      ->add_option("--weights", options->weights,
-                   "checkpoint, or random: on a GPU, of the model's shape, for which the folder\n"
-                   "needs only config.json")
-      ->check(CLI::IsMember({"checkpoint", "random"}))
-      ->capture_default_str();
+  AddWeightsFlag(*command, options->random_weights);
   command->add_option("-o,--output", options->output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();

@@ -52,6 +52,16 @@ absl::Status LayDeviceOver(const EngineFlags& flags, EngineConfig& config) {
 
 }  // namespace
 
+void AddWeightsFlag(CLI::App& command, bool& random) {
+  command
+      .add_option_function<std::string>(
+          "--weights", [&random](const std::string& from) { random = from == "random"; },
+          "checkpoint, or random: on a GPU, of the model's shape, for which the folder\n"
+          "needs only config.json")
+      ->check(CLI::IsMember({"checkpoint", "random"}))
+      ->default_str("checkpoint");
+}
+
 absl::StatusOr<EngineConfig> MakeEngineConfig(const EngineFlags& flags) {
   EngineConfig config;
   if (!flags.config.empty()) {

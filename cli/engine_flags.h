@@ -28,6 +28,9 @@ struct EngineFlags {
 
 void AddEngineFlags(CLI::App& command, EngineFlags& flags);
 
+// --weights, of commands that measure.
+void AddWeightsFlag(CLI::App& command, bool& random);
+
 // The file's settings with the given flags laid over them.
 // Errors: those of ReadConfig and CheckEngineConfig, and InvalidArgument naming a flag that is out
 // of range.

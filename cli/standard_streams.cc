@@ -1,5 +1,7 @@
 #include "cli/standard_streams.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -33,6 +35,12 @@ absl::Status WriteStandardOutput(std::string_view bytes) {
   }
   return absl::UnavailableError(
       absl::StrCat("standard output cannot be written: ", std::strerror(errno)));
+}
+
+void ShowOnTerminal(const std::string& line) {
+  if (::isatty(STDERR_FILENO) != 1) return;
+  std::fprintf(stderr, "\r%s\033[K", line.c_str());
+  std::fflush(stderr);
 }
 
 }  // namespace sextant::cli

@@ -16,4 +16,8 @@ namespace sextant::cli {
 // Writes and flushes. Unavailable with the system's reason when not all could be written.
 [[nodiscard]] absl::Status WriteStandardOutput(std::string_view bytes);
 
+// One line on standard error, which a terminal shows in place of the last one and nothing else
+// does; empty: takes it away.
+void ShowOnTerminal(const std::string& line);
+
 }  // namespace sextant::cli

@@ -4,13 +4,14 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
+#include "kernels/cuda/launch.h"
 
 namespace sextant {
 
 std::int64_t GraphRows(std::int64_t rows, std::int64_t most) {
   CHECK_GE(rows, 1);
   CHECK_LE(rows, most);
-  const auto rounded = [rows](std::int64_t step) { return (rows + step - 1) / step * step; };
+  const auto rounded = [rows](std::int64_t step) { return DivideUp(rows, step) * step; };
   std::int64_t size = rounded(64);
   if (rows <= 2) {
     size = rows;

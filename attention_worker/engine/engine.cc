@@ -18,10 +18,8 @@ Engine::Engine(StepModel& model, LatentCache& cache, Options options)
                          .max_sequences = options_.max_sequences,
                          .prefix_cache = options_.prefix_cache}) {}
 
-Engine::~Engine() {
-  // The model may serve another engine: its step that nobody waits for any more ends here.
-  if (!ahead_.empty()) static_cast<void>(model_.FinishSample());
-}
+// The model may serve another engine.
+Engine::~Engine() { DropStepAhead(); }
 
 absl::Status Engine::CheckIds(absl::Span<const std::int32_t> ids) const {
   for (std::int32_t id : ids) {
@@ -94,7 +92,7 @@ absl::StatusOr<std::vector<TokenEvent>> Engine::Step() {
   }
   if (CanLookAhead(plan) && StartSample(plan.owners, /*unknown=*/0).ok()) {
     LookAhead(plan);
-    ASSIGN_OR_RETURN(Tokens tokens, model_.FinishSample());
+    ASSIGN_OR_RETURN(Tokens tokens, FinishSample());
     return Finish(plan, plan.owners, std::move(tokens));
   }
   std::vector<Sequence*> sampled;

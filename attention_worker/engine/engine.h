@@ -86,6 +86,11 @@ class Engine {
   [[nodiscard]] absl::Status StartSample(absl::Span<Sequence* const> owners, std::int64_t unknown);
   // Gives the model the step after `plan`, whose tokens are being chosen, where it can.
   void LookAhead(const StepPlan& plan);
+  // Waits for the tokens of the step that was given to the model first. After an error none is on
+  // its way any more.
+  [[nodiscard]] absl::StatusOr<Tokens> FinishSample();
+  // Waits for the step that is on its way, for nothing.
+  void DropStepAhead();
   // The step that is on its way, without the rows of sequences that are gone.
   [[nodiscard]] absl::StatusOr<std::vector<TokenEvent>> FinishStepAhead();
 

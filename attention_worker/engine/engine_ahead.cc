@@ -44,6 +44,21 @@ void Engine::LookAhead(const StepPlan& plan) {
   for (const Sequence* sequence : plan.owners) ahead_.push_back(sequence->id);
 }
 
+absl::StatusOr<Engine::Tokens> Engine::FinishSample() {
+  absl::StatusOr<Tokens> tokens = model_.FinishSample();
+  if (!tokens.ok()) {
+    ++failed_steps_;
+    DropStepAhead();  // it went on from tokens that nobody has got
+  }
+  return tokens;
+}
+
+void Engine::DropStepAhead() {
+  if (ahead_.empty()) return;
+  ahead_.clear();
+  static_cast<void>(model_.FinishSample());
+}
+
 absl::StatusOr<std::vector<TokenEvent>> Engine::FinishStepAhead() {
   const std::vector<std::int64_t> sequences = std::exchange(ahead_, {});
   StepPlan plan;
@@ -61,15 +76,10 @@ absl::StatusOr<std::vector<TokenEvent>> Engine::FinishStepAhead() {
     rows.push_back(row);
   }
   if (rows.size() == sequences.size()) LookAhead(plan);
-  absl::StatusOr<Tokens> all = model_.FinishSample();
-  if (!all.ok()) {
-    ++failed_steps_;
-    ahead_.clear();
-    return all.status();
-  }
+  ASSIGN_OR_RETURN(Tokens all, FinishSample());
   if (rows.empty()) return Step();
   Tokens tokens;
-  for (const std::size_t row : rows) tokens.push_back(std::move((*all)[row]));
+  for (const std::size_t row : rows) tokens.push_back(std::move(all[row]));
   return Finish(plan, plan.owners, std::move(tokens));
 }
 

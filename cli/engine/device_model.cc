@@ -127,12 +127,11 @@ absl::Status DeviceModel::MakeTransformer() {
 
 std::string DeviceModel::MemoryTable() const {
   std::string text = FormatTable(plan_);
-  absl::StrAppendFormat(&text, "cache of %d tokens", plan_.cached_tokens);
   if (upload_.bytes > 0 && upload_.seconds > 0) {
-    absl::StrAppendFormat(&text, "; weights came in %.2f s, at %.1f GB/s", upload_.seconds,
+    absl::StrAppendFormat(&text, "weights came in %.2f s, at %.1f GB/s\n", upload_.seconds,
                           static_cast<double>(upload_.bytes) / upload_.seconds * 1e-9);
   }
-  return text + "\n";
+  return text;
 }
 
 absl::StatusOr<Ceilings> DeviceModel::MeasureCeilings() {

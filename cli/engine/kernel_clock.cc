@@ -11,60 +11,19 @@
 namespace sextant::cli {
 namespace {
 
-template <typename Args>
-struct OperationName;
-template <>
-struct OperationName<EmbeddingCudaArgs> {
-  static constexpr char kName[] = "embedding";
-};
-template <>
-struct OperationName<RmsNormCudaArgs> {
-  static constexpr char kName[] = "norm";
-};
-template <>
-struct OperationName<LinearCudaArgs> {
-  static constexpr char kName[] = "dense product";
-};
-template <>
-struct OperationName<WriteLatentsCudaArgs> {
-  static constexpr char kName[] = "rotation, latents";
-};
-template <>
-struct OperationName<HeadProductCudaArgs> {
-  static constexpr char kName[] = "absorb, unabsorb";
-};
-template <>
-struct OperationName<PlanDecodeCudaArgs> {
-  static constexpr char kName[] = "splits";
-};
-template <>
-struct OperationName<MlaDecodeCudaArgs> {
-  static constexpr char kName[] = "decode attention";
-};
-template <>
-struct OperationName<MlaPrefillCudaArgs> {
-  static constexpr char kName[] = "prefill attention";
-};
-template <>
-struct OperationName<TopkSoftmaxCudaArgs> {
-  static constexpr char kName[] = "gate";
-};
-template <>
-struct OperationName<GroupRowsCudaArgs> {
-  static constexpr char kName[] = "grouping";
-};
-template <>
-struct OperationName<GroupedFeedForwardCudaArgs> {
-  static constexpr char kName[] = "feed-forward";
-};
-template <>
-struct OperationName<CombineCudaArgs> {
-  static constexpr char kName[] = "combine";
-};
-template <>
-struct OperationName<SampleCudaArgs> {
-  static constexpr char kName[] = "sampling";
-};
+const char* NameOf(const EmbeddingCudaArgs& /*args*/) { return "embedding"; }
+const char* NameOf(const RmsNormCudaArgs& /*args*/) { return "norm"; }
+const char* NameOf(const LinearCudaArgs& /*args*/) { return "dense product"; }
+const char* NameOf(const WriteLatentsCudaArgs& /*args*/) { return "rotation, latents"; }
+const char* NameOf(const HeadProductCudaArgs& /*args*/) { return "absorb, unabsorb"; }
+const char* NameOf(const PlanDecodeCudaArgs& /*args*/) { return "splits"; }
+const char* NameOf(const MlaDecodeCudaArgs& /*args*/) { return "decode attention"; }
+const char* NameOf(const MlaPrefillCudaArgs& /*args*/) { return "prefill attention"; }
+const char* NameOf(const TopkSoftmaxCudaArgs& /*args*/) { return "gate"; }
+const char* NameOf(const GroupRowsCudaArgs& /*args*/) { return "grouping"; }
+const char* NameOf(const GroupedFeedForwardCudaArgs& /*args*/) { return "feed-forward"; }
+const char* NameOf(const CombineCudaArgs& /*args*/) { return "combine"; }
+const char* NameOf(const SampleCudaArgs& /*args*/) { return "sampling"; }
 
 }  // namespace
 
@@ -82,7 +41,7 @@ KernelClock::~KernelClock() { current_ = nullptr; }
 template <auto kOperation, typename Args>
 DeviceStatus KernelClock::Timed(DeviceStream stream, const Args& args) {
   KernelClock& clock = *current_;
-  RETURN_IF_DEVICE_FAILED(clock.Begin(OperationName<Args>::kName, CostOf(args, clock.facts_)));
+  RETURN_IF_DEVICE_FAILED(clock.Begin(NameOf(args), CostOf(args, clock.facts_)));
   RETURN_IF_DEVICE_FAILED((clock.kernels_.*kOperation)(stream, args));
   return clock.End();
 }

@@ -1,4 +1,4 @@
-// Shapes that the tests of cli count by hand.
+// A shape that the tests of cli count by hand.
 #pragma once
 
 #include "common/config/model_config.h"
@@ -21,26 +21,6 @@ inline ModelConfig Small() {
   config.n_shared_experts = 1;
   config.num_experts_per_tok = 2;
   config.moe_intermediate_size = 11;
-  config.first_k_dense_replace = 1;
-  return config;
-}
-
-// DeepSeek-V2-Lite as published.
-inline ModelConfig V2Lite() {
-  ModelConfig config;
-  config.hidden_size = 2048;
-  config.num_hidden_layers = 27;
-  config.num_attention_heads = 16;
-  config.vocab_size = 102400;
-  config.intermediate_size = 10944;
-  config.kv_lora_rank = 512;
-  config.qk_nope_head_dim = 128;
-  config.qk_rope_head_dim = 64;
-  config.v_head_dim = 128;
-  config.n_routed_experts = 64;
-  config.n_shared_experts = 2;
-  config.num_experts_per_tok = 6;
-  config.moe_intermediate_size = 1408;
   config.first_k_dense_replace = 1;
   return config;
 }

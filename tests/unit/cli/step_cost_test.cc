@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "tests/support/v2_lite.h"
 #include "tests/unit/cli/model_shapes.h"
 
 namespace sextant::cli {
@@ -59,9 +60,9 @@ TEST(CostOfStep, LowRankQueriesAreTwoProducts) {
 
 TEST(CostOfStep, AgreesWithWhatIsKnownOfV2Lite) {
   const std::vector<ExpertLoad> load(26, {.rows = 6, .experts = 6});
-  const StepCost empty = CostOfStep(V2Lite(), {.decode = 1, .logits = 1}, load, 2);
+  const StepCost empty = CostOfStep(V2LiteConfig(), {.decode = 1, .logits = 1}, load, 2);
   const StepCost longer =
-      CostOfStep(V2Lite(), {.decode = 1, .context = 1000, .logits = 1}, load, 2);
+      CostOfStep(V2LiteConfig(), {.decode = 1, .context = 1000, .logits = 1}, load, 2);
   // 2,451,435,008 parameters are active per token; of them 126,464 are norms, not products.
   EXPECT_NEAR(empty.flops, 2 * 2451435008.0, 1e6);
   EXPECT_NEAR(empty.bytes, 2 * 2451435008.0, 1e4);
@@ -112,13 +113,13 @@ TEST(FloorSeconds, AddsWhatBindsEachOperator) {
 }
 
 TEST(ParameterCount, MatchesThePublishedCheckpoint) {
-  EXPECT_EQ(ParameterCount(V2Lite()), 15706484224);
+  EXPECT_EQ(ParameterCount(V2LiteConfig()), 15706484224);
 }
 
 TEST(ParameterCount, IsTheAttentionHalfAndTheExperts) {
-  EXPECT_EQ(ExpertParameterCount(V2Lite()), 26 * 3 * 2048 * 1408);
+  EXPECT_EQ(ExpertParameterCount(V2LiteConfig()), 26 * 3 * 2048 * 1408);
   // Attention, dense layer, shared experts, gates and norms, embeddings and head.
-  EXPECT_EQ(AttentionHalfParameterCount(V2Lite()), 15706484224 - 64 * 26 * 3 * 2048 * 1408LL);
+  EXPECT_EQ(AttentionHalfParameterCount(V2LiteConfig()), 15706484224 - 64 * 26 * 3 * 2048 * 1408LL);
 }
 
 TEST(ParameterCount, TiedHeadsCountOnce) {

@@ -10,7 +10,8 @@
 #include "expert_worker/device/device_experts.h"
 #include "expert_worker/device/local_device_exchange.h"
 #include "tests/support/message_of.h"
-#include "tests/unit/attention_worker/device/v2_lite_config.h"
+#include "tests/support/v2_lite.h"
+#include "tests/unit/attention_worker/device/small_v2_config.h"
 
 namespace sextant {
 namespace {

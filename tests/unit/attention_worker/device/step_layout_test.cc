@@ -10,7 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "tests/unit/attention_worker/device/v2_lite_config.h"
+#include "tests/support/v2_lite.h"
+#include "tests/unit/attention_worker/device/small_v2_config.h"
 
 namespace sextant {
 namespace {

@@ -377,6 +377,20 @@ TEST(EngineLookAheadTest, AStopTokenEndsASequenceWhoseNextStepIsOnItsWay) {
   ExpectSame(harness.Output(next), RunAlone(Request(SeededIds(4, 3), 4, 4)), "who comes next");
 }
 
+TEST(EngineLookAheadTest, AStepThatFailsTakesTheOneAfterItAlong) {
+  for (int failing = 1; failing < 6; ++failing) {
+    EngineHarness harness;
+    harness.model().set_looks_ahead(true);
+    const std::int64_t sequence = harness.Submit(Request(SeededIds(1, 9), 8, 1));
+    for (int step = 0; step < failing; ++step) harness.Step();
+    harness.model().FailNextSampling(absl::InternalError("the GPU has failed"));
+    EXPECT_FALSE(harness.engine().Step().ok());
+    EXPECT_EQ(harness.engine().stats().failed_steps, 1);
+    harness.RunAll();
+    ExpectSame(harness.Output(sequence), RunAlone(Request(SeededIds(1, 9), 8, 1)), "after all");
+  }
+}
+
 TEST(EngineLookAheadTest, AnEngineThatEndsLeavesTheModelWithNothingUnderWay) {
   EngineHarness harness;
   harness.model().set_looks_ahead(true);

@@ -94,10 +94,18 @@ class RandomSchedule {
   }
 
   void FailStep() {
-    // A step that has been computed ahead cannot fail any more.
-    if (harness_->engine().idle() || harness_->model().looks_ahead()) return;
+    if (harness_->engine().idle()) return;
+    if (harness_->model().looks_ahead()) return FailSampling();
     harness_->model().FailNext(1, absl::UnavailableError("nobody holds expert 3"));
     EXPECT_FALSE(harness_->engine().Step().ok());
+  }
+
+  // Of this step, if it is one whose tokens are waited for; the forward pass is computed already.
+  void FailSampling() {
+    harness_->model().FailNextSampling(absl::InternalError("the GPU has failed"));
+    const auto events = harness_->engine().Step();
+    if (events.ok()) harness_->Record(*events);
+    harness_->model().FailNextSampling(absl::OkStatus());
   }
 
   void CheckNow() const {

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <set>
+#include <utility>
 
 namespace sextant {
 namespace {
@@ -129,6 +130,7 @@ absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> TaggingModel::FinishSa
   EXPECT_FALSE(samplings_.empty());
   Tokens tokens = std::move(samplings_.front());
   samplings_.pop_front();
+  RETURN_IF_ERROR(std::exchange(sampling_failure_, absl::OkStatus()));
   return tokens;
 }
 

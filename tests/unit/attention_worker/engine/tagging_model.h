@@ -35,6 +35,8 @@ class TaggingModel final : public StepModel {
   [[nodiscard]] bool looks_ahead() const override { return looks_ahead_; }
   [[nodiscard]] absl::Status StartSample(const SampleStep& step) override;
   [[nodiscard]] absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> FinishSample() override;
+  // FinishSample fails once with `status`; OK: it does not.
+  void FailNextSampling(absl::Status status) { sampling_failure_ = std::move(status); }
   // Steps whose tokens it was not told.
   [[nodiscard]] std::int64_t steps_ahead() const { return steps_ahead_; }
 
@@ -66,6 +68,7 @@ class TaggingModel final : public StepModel {
 
   LatentCache& cache_;
   bool looks_ahead_ = false;
+  absl::Status sampling_failure_;
   std::int64_t steps_ahead_ = 0;
   std::deque<Tokens> samplings_;           // under way
   std::vector<std::int32_t> sampled_ids_;  // of the last sampling, row by row

@@ -367,7 +367,7 @@ TEST_F(DeviceModelTest, TheCacheIsAllThatIsLeftOrWhatIsAskedFor) {
   ASSERT_TRUE(asked.ok()) << asked.status();
   EXPECT_EQ((*asked)->plan().cached_tokens, 640);
   EXPECT_THAT((*asked)->MemoryTable(),
-              testing::AllOf(HasSubstr("routed experts"), HasSubstr("cache of 640 tokens"),
+              testing::AllOf(HasSubstr("routed experts"), HasSubstr("  640 tokens\n"),
                              HasSubstr("weights came in")));
   const auto all = TryOpen({.memory_bytes = std::int64_t{1} << 30});
   ASSERT_TRUE(all.ok()) << all.status();

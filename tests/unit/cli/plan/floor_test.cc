@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/plan/routing.h"
+#include "tests/support/v2_lite.h"
 #include "tests/unit/cli/model_shapes.h"
 
 namespace sextant::cli {
@@ -38,8 +39,8 @@ TEST(FloorOfStep, OfOneGpuIsThatOfTheBench) {
     const auto all = static_cast<double>(batch);
     const std::vector<ExpertLoad> loads(
         26, {.rows = 6 * all, .experts = ExpectedExperts(routing, 64, all)});
-    const double expected = FloorSeconds(CostOfStep(V2Lite(), rows, loads, 2), 5e10, 5e11);
-    const FloorParts floor = FloorOfStep(V2Lite(), One(V2Lite(), 5e10, 5e11), {rows});
+    const double expected = FloorSeconds(CostOfStep(V2LiteConfig(), rows, loads, 2), 5e10, 5e11);
+    const FloorParts floor = FloorOfStep(V2LiteConfig(), One(V2LiteConfig(), 5e10, 5e11), {rows});
     EXPECT_NEAR(floor.total_s(), expected, 1e-9 * expected) << batch;
   }
 }
@@ -52,10 +53,12 @@ TEST(FloorOfStep, ReadsTheWeightsThatWereWorkedOut) {
   const std::vector<double> h200_ms = {1.02, 3.73, 6.20, 6.45};
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const std::vector<StepRows> rows = Decode(batches[i], 1, 0);
-    EXPECT_NEAR(FloorOfStep(V2Lite(), One(V2Lite(), 1.555e12, kNoLimit), rows).total_s() * 1e3,
-                a100_ms[i], 0.06);
-    EXPECT_NEAR(FloorOfStep(V2Lite(), One(V2Lite(), 4.8e12, kNoLimit), rows).total_s() * 1e3,
-                h200_ms[i], 0.02);
+    EXPECT_NEAR(
+        FloorOfStep(V2LiteConfig(), One(V2LiteConfig(), 1.555e12, kNoLimit), rows).total_s() * 1e3,
+        a100_ms[i], 0.06);
+    EXPECT_NEAR(
+        FloorOfStep(V2LiteConfig(), One(V2LiteConfig(), 4.8e12, kNoLimit), rows).total_s() * 1e3,
+        h200_ms[i], 0.02);
   }
 }
 
@@ -110,27 +113,28 @@ TEST(FloorOfStep, ApartHidesTheSharedExpertsBehindTheWholeExchange) {
 }
 
 TEST(FloorOfStep, MoreOfEverythingNeverTakesLonger) {
-  const Cluster base = Spread(V2Lite(), {.form = Form::kColocated, .gpus = 16, .gpus_per_node = 8});
+  const Cluster base =
+      Spread(V2LiteConfig(), {.form = Form::kColocated, .gpus = 16, .gpus_per_node = 8});
   for (const std::int64_t each : {1, 4, 64}) {
     const std::vector<StepRows> rows = Decode(each, 16, 2048);
-    const double seconds = FloorOfStep(V2Lite(), base, rows).total_s();
+    const double seconds = FloorOfStep(V2LiteConfig(), base, rows).total_s();
     Cluster better = base;
     better.card.read_bytes_per_s *= 2;
     better.card.product_flops_per_s *= 2;
-    EXPECT_LT(FloorOfStep(V2Lite(), better, rows).total_s(), seconds);
+    EXPECT_LT(FloorOfStep(V2LiteConfig(), better, rows).total_s(), seconds);
     better = base;
     better.network_bytes_per_s *= 2;
-    EXPECT_LE(FloorOfStep(V2Lite(), better, rows).total_s(), seconds);
+    EXPECT_LE(FloorOfStep(V2LiteConfig(), better, rows).total_s(), seconds);
     better = base;
     better.hop_s = 0;
-    EXPECT_LT(FloorOfStep(V2Lite(), better, rows).total_s(), seconds);
+    EXPECT_LT(FloorOfStep(V2LiteConfig(), better, rows).total_s(), seconds);
   }
 }
 
 TEST(FloorOfStep, MoreRowsTakeLongerAndGiveMore) {
   for (const Form form : {Form::kColocated, Form::kApart}) {
     const Cluster cluster =
-        Spread(V2Lite(), {.form = form, .gpus = 8, .gpus_per_node = 8, .attention = 2});
+        Spread(V2LiteConfig(), {.form = form, .gpus = 8, .gpus_per_node = 8, .attention = 2});
     double before = 0;
     double rate_before = 0;
     for (const std::int64_t each : {1, 2, 8, 32, 128}) {
@@ -138,7 +142,7 @@ TEST(FloorOfStep, MoreRowsTakeLongerAndGiveMore) {
       for (const Rank& rank : cluster.ranks) {
         rows.push_back(rank.attention ? Decode(each, 1, 1024)[0] : StepRows{});
       }
-      const double seconds = FloorOfStep(V2Lite(), cluster, rows).total_s();
+      const double seconds = FloorOfStep(V2LiteConfig(), cluster, rows).total_s();
       EXPECT_GT(seconds, before) << Name(form) << each;
       EXPECT_GT(static_cast<double>(each) / seconds, rate_before) << Name(form) << each;
       before = seconds;
@@ -149,12 +153,12 @@ TEST(FloorOfStep, MoreRowsTakeLongerAndGiveMore) {
 
 TEST(FloorOfStep, TheBusiestRankBinds) {
   const Cluster cluster =
-      Spread(V2Lite(), {.form = Form::kColocated, .gpus = 2, .gpus_per_node = 2});
+      Spread(V2LiteConfig(), {.form = Form::kColocated, .gpus = 2, .gpus_per_node = 2});
   const std::vector<StepRows> even = Decode(64, 2, 4096);
   std::vector<StepRows> uneven = Decode(128, 2, 4096);
   uneven[1] = {};
-  EXPECT_GT(FloorOfStep(V2Lite(), cluster, uneven).total_s(),
-            FloorOfStep(V2Lite(), cluster, even).total_s());
+  EXPECT_GT(FloorOfStep(V2LiteConfig(), cluster, uneven).total_s(),
+            FloorOfStep(V2LiteConfig(), cluster, even).total_s());
 }
 
 }  // namespace

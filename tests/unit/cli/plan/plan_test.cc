@@ -6,7 +6,7 @@
 #include <regex>
 #include <string>
 
-#include "tests/unit/cli/model_shapes.h"
+#include "tests/support/v2_lite.h"
 
 namespace sextant::cli {
 namespace {
@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 PlanRequest Of(const char* card, const RankCounts& counts) {
   RankCounts with_experts = counts;
   with_experts.experts = 64;
-  PlanRequest request = {.model = V2Lite(),
+  PlanRequest request = {.model = V2LiteConfig(),
                          .batches = {32},
                          .context = 1000,
                          .prompt = 512,

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "nlohmann/json.hpp"
-#include "tests/unit/cli/model_shapes.h"
+#include "tests/support/v2_lite.h"
 
 namespace sextant::cli {
 namespace {
@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 PlanRequest Apart() {
   PlanRequest request = {.model_name = "some/model",
-                         .model = V2Lite(),
+                         .model = V2LiteConfig(),
                          .batches = {16},
                          .context = 512,
                          .prompt = 128,
