@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/status.h"
 #include "common/errors/error_details.h"
+#include "common/membership/roles.h"
 
 namespace sextant {
 namespace {
@@ -20,17 +21,17 @@ absl::Status CheckPlace(const v1::Hello& hello) {
   if (hello.worker_id().empty() || hello.worker_id().size() > kMostIdBytes) {
     return FieldError("hello.worker_id", absl::StrCat("must have 1 to ", kMostIdBytes, " bytes"));
   }
-  if (hello.role() != v1::ROLE_ATTENTION && hello.role() != v1::ROLE_EXPERT) {
-    return FieldError("hello.role", "must be ROLE_ATTENTION or ROLE_EXPERT");
+  if (std::find(kRoles.begin(), kRoles.end(), hello.role()) == kRoles.end()) {
+    return FieldError("hello.role", "must be ROLE_ATTENTION, ROLE_EXPERT or ROLE_WHOLE");
   }
   if (hello.endpoint().unix_target().empty() && hello.endpoint().tcp_target().empty()) {
     return FieldError("hello.endpoint", "must have a unix_target or a tcp_target");
   }
-  if (hello.role() == v1::ROLE_ATTENTION &&
+  if (hello.role() != v1::ROLE_EXPERT &&
       (hello.cache_blocks() < 1 || hello.block_tokens() < 1 || hello.max_sequences() < 1)) {
     return FieldError("hello.cache_blocks",
-                      "an attention worker has at least one cache block, of at least one token, "
-                      "and runs at least one sequence");
+                      "an attention or whole worker has at least one cache block, of at least one "
+                      "token, and runs at least one sequence");
   }
   return absl::OkStatus();
 }

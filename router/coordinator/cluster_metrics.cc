@@ -1,9 +1,10 @@
 #include "router/coordinator/cluster_metrics.h"
 
+#include "common/membership/roles.h"
+
 namespace sextant {
 namespace {
 
-constexpr const char* kRoleNames[] = {"attention", "expert"};
 constexpr const char* kStates[] = {"joining", "ready", "silent", "leaving"};
 constexpr const char* kCauses[] = {"start", "join",      "leave",   "death",
                                    "scale", "rebalance", "settings"};
@@ -15,10 +16,10 @@ ClusterMetrics::ClusterMetrics(Metrics& metrics)
     : epoch_(metrics.AddGauge(kClusterEpoch)),
       covered_(metrics.AddGauge(kExpertsCovered)),
       moved_(metrics.AddCounter(kExpertsMoved)) {
-  for (const char* role : kRoleNames) {
+  for (const v1::Role role : kRoles) {
     for (const char* state : kStates) {
-      workers_[{role, state}] =
-          &metrics.AddGauge(kClusterWorkers, {{"role", role}, {"state", state}});
+      workers_[{RoleName(role), state}] =
+          &metrics.AddGauge(kClusterWorkers, {{"role", RoleName(role)}, {"state", state}});
     }
   }
   // Those that never happen show as 0.
@@ -44,8 +45,7 @@ void ClusterMetrics::Show(const v1::ClusterStatus& status) {
   covered_.Set(status.experts_covered());
   std::map<std::pair<std::string, std::string>, int> counts;
   for (const v1::WorkerStatus& worker : status.workers()) {
-    const char* role = worker.role() == v1::ROLE_EXPERT ? "expert" : "attention";
-    ++counts[{role, worker.state()}];
+    ++counts[{RoleName(worker.role()), worker.state()}];
   }
   for (const auto& [key, gauge] : workers_) gauge->Set(counts[key]);
 }

@@ -144,9 +144,11 @@ void Coordinator::OnHello(StreamId stream, const v1::Hello& hello) {
   worker.held = HeldBy(hello);
   newest_ = std::max({newest_, hello.newest_epoch(), worker.held_epoch});
   if (worker.held_epoch > returned_.epoch()) returned_ = hello.holding();
-  last_join_ = now;
-  first_join_ = std::min(first_join_, now);
-  first_hello_ = std::min(first_hello_, now);
+  if (!worker.is_whole()) {  // for which no epoch waits
+    last_join_ = now;
+    first_join_ = std::min(first_join_, now);
+    first_hello_ = std::min(first_hello_, now);
+  }
 
   v1::CoordinatorMessage message;
   v1::Welcome& welcome = *message.mutable_welcome();
@@ -196,7 +198,7 @@ void Coordinator::OnHeartbeat(Worker& worker, const v1::Heartbeat& beat) {
   if (worker.started) return;
   worker.started = true;
   ++quiet_changes_;
-  last_join_ = clock_.Now();
+  if (!worker.is_whole()) last_join_ = clock_.Now();
 }
 
 void Coordinator::Leave(Worker& worker) {
@@ -283,7 +285,8 @@ void Coordinator::UpdateDirectory() {
   if (!served) lost_epoch_ = newest_;
   std::vector<AttentionWorkerInfo> ready;
   for (const auto& [id, worker] : workers_) {
-    if (worker.is_expert() || worker.leaving || worker.committed <= lost_epoch_) continue;
+    if (worker.is_expert() || worker.leaving) continue;
+    if (worker.is_whole() ? !worker.started : worker.committed <= lost_epoch_) continue;
     ready.push_back({.worker_id = id,
                      .endpoint = worker.hello.endpoint(),
                      .cache_blocks = worker.hello.cache_blocks(),
@@ -299,20 +302,31 @@ void Coordinator::UpdateDirectory() {
   output_.SetDirectory(directory_);
 }
 
-void Coordinator::UpdateCover() {
-  ExpertCover cover{.holders_lost = holders_lost_};
-  for (const auto& [id, worker] : workers_) {
-    if (!worker.is_expert()) ++cover.attention_workers;
-  }
+// The experts that nobody who lives computes.
+std::vector<std::int32_t> Coordinator::Unheld() const {
+  const bool is_whole = std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second.is_whole() && entry.second.started;
+  });
+  std::vector<std::int32_t> unheld;
+  if (is_whole) return unheld;
   for (std::size_t expert = 0; expert < holders_.size(); ++expert) {
     const std::vector<std::string>& list = holders_[expert];
     const bool is_held = std::any_of(list.begin(), list.end(), [this](const std::string& holder) {
       return workers_.contains(holder);
     });
-    if (!is_held) {
-      cover.missing.push_back(static_cast<std::int32_t>(expert));
-    }
+    if (!is_held) unheld.push_back(static_cast<std::int32_t>(expert));
   }
+  return unheld;
+}
+
+void Coordinator::UpdateCover() {
+  ExpertCover cover{.holders_lost = holders_lost_};
+  bool are_needed = epoch_ != 0;
+  for (const auto& [id, worker] : workers_) {
+    if (!worker.is_expert()) ++cover.attention_workers;
+    if (worker.role() == v1::ROLE_ATTENTION) are_needed = true;
+  }
+  if (are_needed) cover.missing = Unheld();
   if (cover == cover_) return;
   cover_ = std::move(cover);
   output_.SetCover(cover_);

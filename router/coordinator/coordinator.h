@@ -16,6 +16,9 @@
 // retired. A new goal of a role takes the place of the one before it; an epoch is of one placement,
 // whatever asked for it.
 //
+// Whole workers compute all experts themselves. They take sequences from their first heartbeat on
+// and are drained as attention workers are; epochs neither reach them nor wait for them.
+//
 // Load:    expert workers report rows by expert. Rebalance, asked for or by itself (see
 //          CoordinatorConfig), moves experts so that the workers' loads are even; membership
 //          changes go by the number of experts alone. The hottest experts may have a second holder.
@@ -73,7 +76,8 @@ class Coordinator {
   [[nodiscard]] absl::Status Drain(const std::string& worker_id);
 
   // What Scale would do: the workers that would go or are missing, the experts that would move.
-  // Errors: InvalidArgument for a role or a count that cannot be.
+  // Errors: InvalidArgument for a role or a count that cannot be; FailedPrecondition for expert
+  // workers in a cluster of whole ones alone.
   [[nodiscard]] absl::StatusOr<v1::ChangeProgress> PlanScale(v1::Role role, int count) const;
   // Sets the goal; returns its plan. `number` is set to the goal's.
   [[nodiscard]] absl::StatusOr<v1::ChangeProgress> Scale(v1::Role role, int count,
@@ -114,6 +118,7 @@ class Coordinator {
   void EndSilentWorkers(absl::Time now);
   void SayAlive(absl::Time now);
   void UpdateDirectory();
+  [[nodiscard]] std::vector<std::int32_t> Unheld() const;
   void UpdateCover();
 
   // Epochs (coordinator_epochs.cc).
@@ -161,6 +166,7 @@ class Coordinator {
   [[nodiscard]] HolderLists PlanBySettings() const;
 
   // Scaling (coordinator_scale.cc).
+  [[nodiscard]] absl::Status CheckUse(v1::Role role) const;
   [[nodiscard]] std::vector<const Worker*> Staying(v1::Role role) const;
   [[nodiscard]] std::vector<std::string> ChooseLeavers(v1::Role role, int count) const;
   [[nodiscard]] bool IsSupervised(const Worker& worker) const;

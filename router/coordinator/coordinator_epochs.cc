@@ -54,8 +54,9 @@ bool Coordinator::IsSettled(absl::Time now) const {
   if (now - first_join_ >= config_.settle_limit) return true;
   const bool is_short = IsShort(v1::ROLE_ATTENTION) || IsShort(v1::ROLE_EXPERT);
   if (is_short && now - last_join_ < config_.settle_limit) return false;
-  const bool all_started = std::all_of(workers_.begin(), workers_.end(),
-                                       [](const auto& entry) { return entry.second.started; });
+  const bool all_started = std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second.started || entry.second.is_whole();
+  });
   // Whom a goal waits for is there.
   const bool is_scaling =
       std::any_of(goals_.begin(), goals_.end(), [](const auto& goal) { return !goal.second.done; });
@@ -89,7 +90,8 @@ bool Coordinator::HasHoldersThatLeave() const {
 
 bool Coordinator::HasNewcomers() const {
   return std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second.started && !entry.second.leaving && !entry.second.took_part;
+    const Worker& worker = entry.second;
+    return worker.started && !worker.is_whole() && !worker.leaving && !worker.took_part;
   });
 }
 
@@ -189,6 +191,7 @@ void Coordinator::BeginChange() {
   change.began = now;
   first_join_ = absl::InfiniteFuture();
   for (auto& [id, worker] : workers_) {
+    if (worker.is_whole()) continue;
     if (worker.started) {
       change.participants.insert(id);
     } else {

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/status.h"
+#include "common/membership/roles.h"
 #include "router/coordinator/coordinator.h"
 
 namespace sextant {
@@ -22,8 +23,8 @@ std::string Shown(const std::vector<std::string>& ids) {
 }
 
 absl::Status CheckCount(v1::Role role, int count) {
-  if (role != v1::ROLE_ATTENTION && role != v1::ROLE_EXPERT) {
-    return absl::InvalidArgumentError("role: must be ROLE_ATTENTION or ROLE_EXPERT");
+  if (std::find(kRoles.begin(), kRoles.end(), role) == kRoles.end()) {
+    return absl::InvalidArgumentError("role: must be ROLE_ATTENTION, ROLE_EXPERT or ROLE_WHOLE");
   }
   if (count < 1 || count > kMostWorkers) {
     return absl::InvalidArgumentError(
@@ -35,8 +36,7 @@ absl::Status CheckCount(v1::Role role, int count) {
 }  // namespace
 
 std::string RoleText(v1::Role role, int count) {
-  return absl::StrCat(role == v1::ROLE_EXPERT ? "expert worker" : "attention worker",
-                      count == 1 ? "" : "s");
+  return absl::StrCat(RoleName(role), count == 1 ? " worker" : " workers");
 }
 
 std::string MovedText(std::int64_t experts, std::int64_t bytes) {
@@ -85,8 +85,22 @@ std::vector<std::string> Coordinator::ChooseLeavers(v1::Role role, int count) co
   return ids;
 }
 
+// Expert workers are for attention workers. Where neither is, nor was asked for, whole workers do
+// the work of both.
+absl::Status Coordinator::CheckUse(v1::Role role) const {
+  if (role != v1::ROLE_EXPERT || Staying(v1::ROLE_WHOLE).empty()) return absl::OkStatus();
+  const bool is_split = !Staying(v1::ROLE_EXPERT).empty() || !Staying(v1::ROLE_ATTENTION).empty() ||
+                        IsShort(v1::ROLE_ATTENTION);
+  if (is_split) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the workers of this cluster are whole: they compute every expert themselves, and nobody "
+      "would use an expert worker; `sextant scale whole N` changes how many there are (for a split "
+      "model beside them, first `sextant scale attention N`)");
+}
+
 absl::StatusOr<v1::ChangeProgress> Coordinator::PlanScale(v1::Role role, int count) const {
   RETURN_IF_ERROR(CheckCount(role, count));
+  RETURN_IF_ERROR(CheckUse(role));
   const int now = static_cast<int>(Staying(role).size());
   const std::vector<std::string> leavers = ChooseLeavers(role, std::max(now - count, 0));
   v1::ChangeProgress plan;
@@ -157,7 +171,8 @@ void Coordinator::SendSurplusAway() {
 }
 
 bool Coordinator::IsReached(v1::Role role, const ScaleGoal& goal) const {
-  if (change_.has_value() || finished_epoch_ != epoch_ || HasOrphans()) return false;
+  const bool is_settled = !change_.has_value() && finished_epoch_ == epoch_ && !HasOrphans();
+  if (role != v1::ROLE_WHOLE && !is_settled) return false;
   int ready = 0;
   for (const auto& [id, worker] : workers_) {
     if (worker.role() != role) continue;
@@ -278,6 +293,9 @@ void Coordinator::FillScales(v1::ClusterStatus& status) const {
   }
   if (const auto found = host_->wanted.find(v1::ROLE_EXPERT); found != host_->wanted.end()) {
     host.set_expert_workers(found->second);
+  }
+  if (const auto found = host_->wanted.find(v1::ROLE_WHOLE); found != host_->wanted.end()) {
+    host.set_whole_workers(found->second);
   }
 }
 

@@ -1,5 +1,4 @@
-#include <algorithm>
-
+#include "common/membership/roles.h"
 #include "router/coordinator/coordinator.h"
 
 namespace sextant {
@@ -33,12 +32,7 @@ v1::ClusterStatus Coordinator::Status() const {
       shown.set_admin_target(worker.hello.admin_target());
     }
   }
-  const auto covered =
-      std::count_if(holders_.begin(), holders_.end(), [this](const std::vector<std::string>& list) {
-        return std::any_of(list.begin(), list.end(),
-                           [this](const std::string& holder) { return workers_.contains(holder); });
-      });
-  status.set_experts_covered(static_cast<std::int32_t>(covered));
+  status.set_experts_covered(static_cast<std::int32_t>(holders_.size() - Unheld().size()));
   status.set_uptime_seconds(absl::ToDoubleSeconds(now - created_));
   for (const std::string& line : events_.lines()) status.add_events(line);
   *status.mutable_change() = ChangeStatus();
@@ -63,7 +57,7 @@ v1::EpochStatus Coordinator::ChangeStatus() const {
 
 const char* Coordinator::StateOf(const Worker& worker) const {
   if (worker.leaving) return "leaving";
-  if (!worker.started || worker.committed == 0) return "joining";
+  if (!worker.started || (!worker.is_whole() && worker.committed == 0)) return "joining";
   const absl::Duration silence = clock_.Now() - worker.last_heard;
   return silence > 2.5 * config_.heartbeat_interval ? "silent" : "ready";
 }

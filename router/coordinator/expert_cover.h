@@ -9,11 +9,12 @@ namespace sextant {
 struct ExpertCover {
   // The experts that no live worker holds, ascending: for a moment those of a worker that has just
   // died, and all while no expert worker is there. Empty before the first worker has joined, for
-  // nobody knows then how many there are.
+  // nobody knows then how many there are; while a whole worker runs, which holds them all; and
+  // before the first epoch where no attention worker has joined that would need them.
   std::vector<std::int32_t> missing = {};
   // Expert workers that have died with experts in the epoch in force; ascending.
   std::int64_t holders_lost = 0;
-  // Attention workers that have joined, ready or not.
+  // Attention and whole workers that have joined, ready or not.
   std::int64_t attention_workers = 0;
 
   friend bool operator==(const ExpertCover&, const ExpertCover&) = default;

@@ -2,7 +2,6 @@
 // host that starts and stops processes.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -14,7 +13,6 @@
 
 namespace sextant {
 
-inline constexpr std::array<v1::Role, 2> kRoles = {v1::ROLE_ATTENTION, v1::ROLE_EXPERT};
 inline constexpr int kMostWorkers = 64;  // of a role, that Scale takes
 
 // "expert workers", or with 1 "expert worker".

@@ -17,7 +17,7 @@ struct Worker {
   v1::Hello hello;
   v1::Heartbeat beat;  // the last one
   absl::Time last_heard;
-  bool started = false;  // it has sent a heartbeat, so it takes part in epochs
+  bool started = false;  // it has sent a heartbeat, so it takes part in epochs, unless it is whole
   bool leaving = false;
   int idle_beats = 0;           // in a row, without a sequence, while leaving
   bool took_part = false;       // in an epoch: it has been told to commit
@@ -29,6 +29,8 @@ struct Worker {
 
   [[nodiscard]] v1::Role role() const { return hello.role(); }
   [[nodiscard]] bool is_expert() const { return hello.role() == v1::ROLE_EXPERT; }
+  // It computes all experts itself: no placement concerns it.
+  [[nodiscard]] bool is_whole() const { return hello.role() == v1::ROLE_WHOLE; }
   [[nodiscard]] const std::string& id() const { return hello.worker_id(); }
   // Where it is reached: on its host, if it has a unix socket.
   [[nodiscard]] const std::string& target() const {

@@ -42,8 +42,8 @@ absl::Status Dispatcher::ExpiryOf(const Request& request) const {
                           "no attention worker is ready: ",
                           cover_.attention_workers == 0
                               ? "none has joined; start one"
-                              : absl::StrCat("the placement has not reached the ",
-                                             cover_.attention_workers, " that have joined"),
+                              : absl::StrCat("of ", cover_.attention_workers,
+                                             " that have joined none takes requests yet"),
                           ", or see `sextant status`")),
                       "NO_ATTENTION_WORKER");
   }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/membership/roles.h"
 #include "router/coordinator/scaling.h"
 #include "router/service/control_plane/change_text.h"
 
@@ -22,15 +23,20 @@ std::string WorkersText(const v1::ScaleStatus& scale, const v1::ClusterStatus& s
     if (!status.host().problem().empty()) absl::StrAppend(&text, "; ", status.host().problem());
     return text;
   }
-  const char* program = scale.role() == v1::ROLE_EXPERT ? "expert_worker" : "attention_worker";
+  const std::string program = scale.role() == v1::ROLE_WHOLE
+                                  ? "sextant worker"
+                                  : absl::StrCat(RoleName(scale.role()), "_worker");
   return absl::StrCat(text, "; nobody starts processes for this router, so start ", missing,
                       " more: ", program, " --model DIR --router ADDRESS (docs/cluster.md)");
 }
 
 std::string DoneText(const v1::ScaleStatus& scale, const v1::ClusterStatus& status) {
-  return absl::StrCat(scale.count(), " ", RoleText(scale.role(), scale.count()), ", epoch ",
-                      status.epoch(), "; ", MovedText(scale.experts_moved(), scale.bytes_moved()),
-                      " moved, all after ", absl::StrFormat("%.2f s", scale.seconds()));
+  std::string text = absl::StrCat(scale.count(), " ", RoleText(scale.role(), scale.count()));
+  if (scale.role() != v1::ROLE_WHOLE) {
+    absl::StrAppend(&text, ", epoch ", status.epoch(), "; ",
+                    MovedText(scale.experts_moved(), scale.bytes_moved()), " moved");
+  }
+  return absl::StrCat(text, ", all after ", absl::StrFormat("%.2f s", scale.seconds()));
 }
 
 }  // namespace
@@ -53,7 +59,7 @@ absl::StatusOr<std::optional<v1::ChangeProgress>> ScaleProgress::Update(
   if (scale->done()) {
     progress.set_phase("done");
     progress.set_message(DoneText(*scale, status));
-  } else if (IsUnderWay(status.change())) {
+  } else if (role_ != v1::ROLE_WHOLE && IsUnderWay(status.change())) {
     progress.set_phase(status.change().phase());
     progress.set_message(EpochText(status.change()));
   } else {

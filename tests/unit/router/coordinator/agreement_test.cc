@@ -36,6 +36,30 @@ TEST_F(AgreementTest, FirstWorkerSettlesWhatIsOpen) {
   EXPECT_TRUE(agreement_.Check(AttentionHello("second")).ok());
 }
 
+TEST_F(AgreementTest, AWholeWorkerFitsIfItHasACache) {
+  EXPECT_TRUE(agreement_.Check(WholeHello("w")).ok());
+  v1::Hello hello = WholeHello("w");
+  hello.set_cache_blocks(0);
+  EXPECT_EQ(agreement_.Check(hello).code(), absl::StatusCode::kInvalidArgument);
+}
+
+// What one GPU computes no CPU does, nor the other way round.
+TEST(AgreementOfGpusTest, AProfileOfGpusAloneKeepsOthersOut) {
+  v1::Hello gpu = WholeHello("gpu");
+  gpu.clear_numeric_profiles();
+  gpu.add_numeric_profiles("cuda");
+  Agreement agreement(kTestVersion, {}, "");
+  ASSERT_TRUE(agreement.Check(gpu).ok());
+  agreement.Adopt(gpu);
+  EXPECT_EQ(agreement.numeric_profile(), "cuda");
+  EXPECT_EQ(Reason(agreement.Check(AttentionHello("a"))), "PROFILE_UNSUPPORTED");
+  EXPECT_THAT(MessageOf(agreement.Check(AttentionHello("a"))), HasSubstr("numeric profile cuda"));
+  EXPECT_TRUE(agreement.Check(gpu).ok());
+  Agreement of_cpus(kTestVersion, {}, "");
+  of_cpus.Adopt(ExpertHello("e"));
+  EXPECT_EQ(Reason(of_cpus.Check(gpu)), "PROFILE_UNSUPPORTED");
+}
+
 TEST_F(AgreementTest, EpochsThatNoClusterReachesAreRefused) {
   v1::Hello hello = ExpertHello("e");
   hello.set_newest_epoch(~std::uint64_t{0});

@@ -1,8 +1,8 @@
 // Random histories: joins, deaths, silences, returns, drains, scaling with and without a host that
 // starts processes, load and rebalancing, copies of experts, other settings, restarts of the
-// router, messages that come late, twice or in any order between streams; and rows on their way
-// meanwhile. SimulatedCluster and SimulatedRows check what must hold, and planted bugs show that
-// they do.
+// router, whole workers beside the others, messages that come late, twice or in any order between
+// streams; and rows on their way meanwhile. SimulatedCluster and SimulatedRows check what must
+// hold, and planted bugs show that they do.
 //
 // SEXTANT_EXPLORE_RUNS sets how many; a failure prints the seed, and SEXTANT_EXPLORE_SEED=N runs
 // that one alone.
@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/membership/roles.h"
 #include "tests/unit/router/coordinator/simulated_cluster.h"
 #include "tests/unit/router/coordinator/simulated_rows.h"
 
@@ -42,7 +43,7 @@ class Explorer {
     cluster_.CheckSteady();
     CheckGoals();
     // Rows can only be waited for by somebody who may be served.
-    if (cluster_.Status().phase() != "steady") return;
+    if (cluster_.Status().phase() != "steady" || !HasExpertWorker()) return;
     rows_.Settle();
     rows_.CheckEnded();
   }
@@ -140,15 +141,10 @@ class Explorer {
       epochs_ += cluster_.epochs_begun();
       cluster_.RestartRouter();
     } else if (kind < 29) {
-      const v1::Role role = Pick(3) == 0 ? v1::ROLE_ATTENTION : v1::ROLE_EXPERT;
-      const int count = 1 + Pick(role == v1::ROLE_EXPERT ? 6 : 3);
-      std::uint64_t number = 0;
-      if (!cluster_.coordinator().Scale(role, count, number).ok()) {
-        violations_.emplace_back("a scale was refused");
-      }
+      Scale();
     } else if (kind < 30) {
       if (cluster_.host().stream == 0) {
-        cluster_.AddHost(1 + Pick(2), 1 + Pick(3));
+        cluster_.AddHost(Pick(3), Pick(4), std::max(0, Pick(6) - 3));
       } else if (Pick(4) == 0) {
         cluster_.LoseHost();
       }
@@ -164,6 +160,33 @@ class Explorer {
     }
   }
 
+  void Scale() {
+    const int kind = Pick(7);
+    const v1::Role role = kind < 4   ? v1::ROLE_EXPERT
+                          : kind < 6 ? v1::ROLE_ATTENTION
+                                     : v1::ROLE_WHOLE;
+    const int count = 1 + Pick(role == v1::ROLE_EXPERT ? 6 : 3);
+    std::uint64_t number = 0;
+    const absl::Status status = cluster_.coordinator().Scale(role, count, number).status();
+    // Nobody would use expert workers where all others are whole.
+    const bool is_refusable = role == v1::ROLE_EXPERT && IsWholeOnly();
+    if (!status.ok() && !is_refusable) violations_.emplace_back("a scale was refused");
+  }
+
+  [[nodiscard]] bool HasExpertWorker() const {
+    const v1::ClusterStatus status = cluster_.Status();
+    return std::any_of(
+        status.workers().begin(), status.workers().end(),
+        [](const v1::WorkerStatus& worker) { return worker.role() == v1::ROLE_EXPERT; });
+  }
+
+  [[nodiscard]] bool IsWholeOnly() const {
+    const v1::ClusterStatus status = cluster_.Status();
+    return std::all_of(status.workers().begin(), status.workers().end(), [](const auto& worker) {
+      return worker.role() == v1::ROLE_WHOLE || worker.state() == "leaving";
+    });
+  }
+
   // With somebody who starts processes every goal is reached, and nothing is under way; but
   // attention workers are not ready while there is no expert worker, whom nobody may have asked
   // for.
@@ -173,9 +196,9 @@ class Explorer {
       violations_.emplace_back("rebalancing has not ended");
     }
     if (!status.has_host()) return;
-    const bool served = status.experts_covered() > 0;
+    const bool served = HasExpertWorker();
     for (const v1::ScaleStatus& scale : status.scales()) {
-      const bool due = served || scale.role() == v1::ROLE_EXPERT;
+      const bool due = served || scale.role() != v1::ROLE_ATTENTION;
       if (due && !scale.done()) violations_.push_back("not reached: " + scale.ShortDebugString());
     }
     for (const v1::Role role : kRoles) {
@@ -196,8 +219,10 @@ class Explorer {
   void Join() {
     if (cluster_.workers().size() >= 9) return;
     const int number = ++joined_;
-    SimulatedWorker& worker = Pick(3) == 0 ? cluster_.AddAttention(absl::StrCat("a", number))
-                                           : cluster_.AddExpert(absl::StrCat("e", number));
+    const int kind = Pick(10);
+    SimulatedWorker& worker = kind < 1   ? cluster_.AddWhole(absl::StrCat("w", number))
+                              : kind < 4 ? cluster_.AddAttention(absl::StrCat("a", number))
+                                         : cluster_.AddExpert(absl::StrCat("e", number));
     worker.starting = Pick(6) == 0;
   }
 

@@ -36,4 +36,16 @@ inline v1::Hello AttentionHello(const std::string& worker_id, int num_experts = 
   return hello;
 }
 
+inline v1::Hello WholeHello(const std::string& worker_id, int num_experts = 8) {
+  v1::Hello hello = AttentionHello(worker_id, num_experts);
+  hello.set_role(v1::ROLE_WHOLE);
+  return hello;
+}
+
+inline v1::Hello HelloOf(v1::Role role, const std::string& worker_id, int num_experts) {
+  if (role == v1::ROLE_EXPERT) return ExpertHello(worker_id, num_experts);
+  return role == v1::ROLE_WHOLE ? WholeHello(worker_id, num_experts)
+                                : AttentionHello(worker_id, num_experts);
+}
+
 }  // namespace sextant

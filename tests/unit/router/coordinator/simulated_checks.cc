@@ -65,15 +65,18 @@ void SimulatedCluster::CheckReach(const SimulatedWorker& expert_worker, const ch
 
 void SimulatedCluster::CheckSteady() {
   const v1::ClusterStatus status = Status();
-  std::vector<std::string> attention;
+  std::vector<std::string> attention;  // and whole ones
+  std::vector<std::string> whole;
   int experts = 0;
   for (const auto& [id, worker] : workers_) {
     if (worker.over.has_value()) continue;
     if (worker.is_expert()) ++experts;
     if (!worker.is_expert()) attention.push_back(id);
+    if (worker.is_whole()) whole.push_back(id);
   }
+  if (!whole.empty() && !cover_.missing.empty()) Violation("experts are missing in the end");
   if (experts == 0) {
-    if (!directory_.empty()) Violation("attention workers are ready without an expert worker");
+    if (directory_ != whole) Violation("not those that need no expert worker are ready in the end");
     return;
   }
   if (directory_ != attention) Violation("not every attention worker is ready in the end");
@@ -93,7 +96,7 @@ void SimulatedCluster::CheckSteady() {
     if (shown.state() != "ready") {
       Violation(absl::StrCat(shown.worker_id(), " is ", shown.state(), " in the end"));
     }
-    if (worker.committed.epoch() != status.epoch()) {
+    if (worker.committed.epoch() != (worker.is_whole() ? 0 : status.epoch())) {
       Violation(absl::StrCat(shown.worker_id(), " is in epoch ", worker.committed.epoch(),
                              " in the end, and not in ", status.epoch()));
     }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/membership/roles.h"
 
 namespace sextant {
 namespace {
@@ -69,8 +70,9 @@ void SimulatedCluster::SetPlacement(const PlacementSettings& settings) {
   coordinator_->SetPlacement(settings);
 }
 
-void SimulatedCluster::AddHost(int attention, int experts) {
-  host_.wanted = {{v1::ROLE_ATTENTION, attention}, {v1::ROLE_EXPERT, experts}};
+void SimulatedCluster::AddHost(int attention, int experts, int whole) {
+  host_.wanted = {
+      {v1::ROLE_ATTENTION, attention}, {v1::ROLE_EXPERT, experts}, {v1::ROLE_WHOLE, whole}};
   FollowRouter();
   RunHost();
 }
@@ -153,9 +155,8 @@ void SimulatedCluster::KeepProcesses(v1::Role role) {
   }
   for (int missing = wanted - static_cast<int>(running.size()); missing > 0; --missing) {
     const std::int64_t pid = ++processes_;
-    const std::string id = absl::StrCat(role == v1::ROLE_EXPERT ? "e" : "a", "-host-", 1000 + pid);
-    v1::Hello hello =
-        role == v1::ROLE_EXPERT ? ExpertHello(id, num_experts) : AttentionHello(id, num_experts);
+    const std::string id = absl::StrCat(std::string(1, *RoleName(role)), "-host-", 1000 + pid);
+    v1::Hello hello = HelloOf(role, id, num_experts);
     hello.set_pid(pid);
     hello.mutable_endpoint()->set_host_id(kHostId);
     host_.pids.insert(pid);
@@ -354,6 +355,10 @@ void SimulatedCluster::Send(StreamId stream, const v1::CoordinatorMessage& messa
   if (found == open_.end()) {
     Violation(absl::StrCat("sent on stream ", stream, ", which has ended"));
     return;
+  }
+  if (message.has_prepare() || message.has_commit() || message.has_retire()) {
+    const SimulatedWorker* told = WorkerOf(stream);
+    if (told != nullptr && told->is_whole()) Violation("a whole worker was told of an epoch");
   }
   if (message.has_prepare()) {
     CheckPrepare(message.prepare());

@@ -9,6 +9,7 @@
 //   - commit comes when every worker that was told to prepare has done so or is gone
 //   - retire comes when every attention worker that was told to commit has done so or is gone, and
 //     none uses an older epoch
+//   - no whole worker is told of an epoch
 //   - no expert worker drops, or is let go with, an expert that an attention worker reaches it for
 #pragma once
 
@@ -54,10 +55,11 @@ struct SimulatedWorker {
   std::optional<absl::Status> over;  // refused, or goodbye (OK)
 
   [[nodiscard]] bool is_expert() const { return hello.role() == v1::ROLE_EXPERT; }
+  [[nodiscard]] bool is_whole() const { return hello.role() == v1::ROLE_WHOLE; }
 };
 
 // Who starts and stops processes when the coordinator says so; obeys as `sextant up` does. Its
-// processes are workers named after it: "e-host-1001".
+// processes are workers named after it: "e-host-1001", with the first letter of their role.
 struct SimulatedHost {
   StreamId stream = 0;  // 0: it has none
   std::map<v1::Role, int> wanted;
@@ -78,6 +80,7 @@ class SimulatedCluster final : public CoordinatorOutput {
   SimulatedWorker& AddAttention(const std::string& id) {
     return Add(AttentionHello(id, num_experts));
   }
+  SimulatedWorker& AddWhole(const std::string& id) { return Add(WholeHello(id, num_experts)); }
   void Dial(SimulatedWorker& worker);  // after it has lost its stream
   // The process is gone; the coordinator learns it when HearOfEnds delivers that.
   void Kill(SimulatedWorker& worker);
@@ -86,7 +89,7 @@ class SimulatedCluster final : public CoordinatorOutput {
   void SetPlacement(const PlacementSettings& settings);
 
   // A host follows the router, with so many workers of its own.
-  void AddHost(int attention, int experts);
+  void AddHost(int attention, int experts, int whole = 0);
   // It is gone with its processes.
   void LoseHost();
   // The host obeys its orders, replaces what has died, and reports.
