@@ -1,5 +1,5 @@
-// The attention worker's part in the cluster's epochs: opens streams to the holders of experts, and
-// switches to a placement when it is told.
+// The attention worker's part in the cluster: what it says of itself at every heartbeat, and, where
+// its experts are elsewhere, the epochs.
 //
 // Threads:   those of the member (member.h).
 #pragma once
@@ -8,8 +8,8 @@
 #include <functional>
 
 #include "absl/time/time.h"
+#include "attention_worker/service/worker_model.h"
 #include "attention_worker/serving/engine_thread.h"
-#include "common/exchange/grpc_exchange.h"
 #include "common/membership/member.h"
 
 namespace sextant {
@@ -17,22 +17,21 @@ namespace sextant {
 class AttentionRole final : public MemberRole {
  public:
   // All outlive the role. `on_health` is told at every heartbeat whether the engine moves.
-  AttentionRole(GrpcExchange& exchange, const EngineThread& engine,
-                std::function<void(bool)> on_health)
-      : exchange_(exchange), engine_(engine), on_health_(std::move(on_health)) {}
+  AttentionRole(WorkerModel& model, const EngineThread& engine, std::function<void(bool)> on_health)
+      : model_(model), engine_(engine), on_health_(std::move(on_health)) {}
 
   [[nodiscard]] absl::Status Prepare(const v1::Placement& placement) override {
-    return exchange_.Prepare(placement);
+    return model_.Prepare(placement);
   }
-  void Commit(std::uint64_t epoch) override { exchange_.Commit(epoch); }
-  void Supersede(std::uint64_t epoch) override { exchange_.Supersede(epoch); }
+  void Commit(std::uint64_t epoch) override { model_.Commit(epoch); }
+  void Supersede(std::uint64_t epoch) override { model_.Supersede(epoch); }
   void Retire(std::uint64_t /*epoch*/) override {}
   void FillHeartbeat(v1::Heartbeat& beat) override;
 
  private:
   [[nodiscard]] double TokensPerSecond(std::int64_t generated);
 
-  GrpcExchange& exchange_;
+  WorkerModel& model_;
   const EngineThread& engine_;
   std::function<void(bool)> on_health_;
   // Of the heartbeat thread: where the rate was measured last, and what it was.

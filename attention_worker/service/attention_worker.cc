@@ -1,33 +1,26 @@
 #include "attention_worker/service/attention_worker.h"
 
+#include <cstdlib>
 #include <utility>
 
-#include "attention_worker/cache/latent_cache.h"
 #include "attention_worker/engine/engine.h"
-#include "attention_worker/model/transformer.h"
 #include "attention_worker/service/attention_metrics.h"
 #include "attention_worker/service/attention_role.h"
 #include "attention_worker/service/attention_service.h"
 #include "attention_worker/serving/engine_thread.h"
 #include "common/base/status.h"
 #include "common/config/model_config.h"
-#include "common/device/backend.h"
-#include "common/device/stream.h"
-#include "common/exchange/grpc_exchange.h"
 #include "common/membership/member.h"
 #include "common/membership/model_identity.h"
 #include "common/membership/worker_hello.h"
-#include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "common/weights/checkpoint.h"
 #include "common/weights/model_tensors.h"
-#include "common/weights/weight_loader.h"
 
 namespace sextant {
 namespace {
 
 constexpr char kServiceName[] = "sextant.v1.Attention";
-constexpr std::int64_t kBlockTokens = 64;   // 36 KiB of V2-Lite's latents per layer and block
 constexpr std::int64_t kMaxWaiting = 4096;  // routers hold back long before
 constexpr absl::Duration kStreamGrace = absl::Seconds(1);
 
@@ -40,30 +33,18 @@ struct AttentionWorker::Parts {
         checkpoint(std::move(checkpoint_in)),
         options(std::move(options_in)),
         metrics(registry),
-        loader(checkpoint, options.precision),
-        pool(options.threads),
-        exchange({.num_experts = static_cast<std::int32_t>(config.n_routed_experts),
-                  .hidden = config.hidden_size,
-                  .precision = options.precision,
-                  .own_host_id = HostId()}),
-        timed_exchange(exchange, metrics),
         service(config.vocab_size) {}
 
-  absl::Status Load();
-  absl::Status BuildEngine(Backend backend);
+  absl::Status OpenModel();
+  [[nodiscard]] v1::Hello MakeHello(const v1::ModelIdentity& identity) const;
+  absl::Status BuildEngine(const std::string& profile);
+  void EndIfBroken();
 
   ModelConfig config;
   Checkpoint checkpoint;
   Options options;
   AttentionMetrics metrics;
-  WeightLoader loader;
-  AttentionWeights weights;
-  ThreadPool pool;
-  GrpcExchange exchange;
-  TimedExchange timed_exchange;
-  std::unique_ptr<LatentCache> cache;
-  std::unique_ptr<Stream> stream;
-  std::unique_ptr<Transformer> transformer;
+  std::unique_ptr<WorkerModel> model;
   std::unique_ptr<Engine> engine;
   AttentionService service;
   std::unique_ptr<EngineThread> thread;
@@ -72,27 +53,49 @@ struct AttentionWorker::Parts {
   std::unique_ptr<Member> member;
 };
 
-absl::Status AttentionWorker::Parts::Load() {
-  ASSIGN_OR_RETURN(weights, AttentionWeights::Load(config, loader));
-  const std::int64_t blocks = (options.cache_tokens + kBlockTokens - 1) / kBlockTokens;
-  ASSIGN_OR_RETURN(cache,
-                   LatentCache::Create({.num_layers = static_cast<int>(config.num_hidden_layers),
-                                        .width = config.cache_row_dim(),
-                                        .block_tokens = kBlockTokens,
-                                        .num_blocks = static_cast<std::int32_t>(blocks),
-                                        .dtype = StorageType(options.precision)}));
+absl::Status AttentionWorker::Parts::OpenModel() {
+  ASSIGN_OR_RETURN(model, options.open_model({.config = config,
+                                              .checkpoint = checkpoint,
+                                              .metrics = metrics,
+                                              .log = options.log,
+                                              .threads = options.threads,
+                                              .precision = options.precision,
+                                              .cache_tokens = options.cache_tokens,
+                                              .max_batch_tokens = options.max_batch_tokens,
+                                              .max_sequences = options.max_sequences}));
+  options.log.Info("opened the model", {{"folder", options.model_dir},
+                                        {"layers", config.num_hidden_layers},
+                                        {"profile", model->profiles().front()},
+                                        {"cache_mib", model->cache().shape().BytesTotal() >> 20}});
   return absl::OkStatus();
 }
 
-absl::Status AttentionWorker::Parts::BuildEngine(Backend backend) {
-  stream = std::make_unique<Stream>(backend, pool);
-  ASSIGN_OR_RETURN(transformer, Transformer::Create({.config = config,
-                                                     .weights = weights,
-                                                     .stream = *stream,
-                                                     .cache = *cache,
-                                                     .exchange = timed_exchange,
-                                                     .precision = options.precision}));
-  engine = std::make_unique<Engine>(*transformer, *cache,
+v1::Hello AttentionWorker::Parts::MakeHello(const v1::ModelIdentity& identity) const {
+  const LatentCacheShape& cache = model->cache().shape();
+  v1::Hello hello;
+  hello.set_role(model->holds_all_experts() ? v1::ROLE_WHOLE : v1::ROLE_ATTENTION);
+  *hello.mutable_endpoint() = EndpointOf(server->targets());
+  *hello.mutable_model() = identity;
+  for (const std::string& profile : model->profiles()) hello.add_numeric_profiles(profile);
+  hello.set_cache_blocks(cache.num_blocks);
+  hello.set_block_tokens(cache.block_tokens);
+  hello.set_max_sequences(options.max_sequences);
+  hello.set_admin_target(options.admin_target);
+  return hello;
+}
+
+// Sequences that were told of the fault would end with it; on another worker they do not meet it.
+void AttentionWorker::Parts::EndIfBroken() {
+  const absl::Status broken = model->Check();
+  if (broken.ok()) return;
+  options.log.Error("can compute nothing any more; ending, so that others take over",
+                    {{"error", broken.ToString()}});
+  std::_Exit(EXIT_FAILURE);
+}
+
+absl::Status AttentionWorker::Parts::BuildEngine(const std::string& profile) {
+  RETURN_IF_ERROR(model->Build(profile));
+  engine = std::make_unique<Engine>(model->step_model(), model->cache(),
                                     Engine::Options{.max_batch_tokens = options.max_batch_tokens,
                                                     .max_sequences = options.max_sequences,
                                                     .max_waiting = kMaxWaiting,
@@ -101,12 +104,16 @@ absl::Status AttentionWorker::Parts::BuildEngine(Backend backend) {
                                                     .banned_ids = {},  // each router says its own
                                                     .prefix_cache = options.prefix_cache});
   thread = std::make_unique<EngineThread>(
-      *engine, EngineThread::Options{.on_step = [this](const EngineThread::StepReport& report) {
-        metrics.OnStep(report, exchange.counts());
-        if (!report.status.ok()) {
-          options.log.Warning("a step failed", {{"error", report.status.ToString()}});
-        }
-      }});
+      *engine,
+      EngineThread::Options{
+          .on_step =
+              [this](const EngineThread::StepReport& report) {
+                metrics.OnStep(report, model->exchange_counts());
+                if (!report.status.ok()) {
+                  options.log.Warning("a step failed", {{"error", report.status.ToString()}});
+                }
+              },
+          .on_failure = [this](const absl::Status& /*status*/) { EndIfBroken(); }});
   service.Use(*thread);
   return absl::OkStatus();
 }
@@ -116,50 +123,34 @@ AttentionWorker::AttentionWorker(std::unique_ptr<Parts> parts) : parts_(std::mov
 absl::StatusOr<std::unique_ptr<AttentionWorker>> AttentionWorker::Start(Options options,
                                                                         Metrics& metrics) {
   const Logger log = options.log;
-  ASSIGN_OR_RETURN(const std::vector<std::string> profiles, OfferedProfiles());
   ASSIGN_OR_RETURN(ModelConfig config, ReadModelConfig(options.model_dir));
   ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(options.model_dir));
   RETURN_IF_ERROR(CheckModelTensors(checkpoint, config));
-  ASSIGN_OR_RETURN(const v1::ModelIdentity model,
+  ASSIGN_OR_RETURN(const v1::ModelIdentity identity,
                    IdentifyModel(config, checkpoint, options.precision));
   std::unique_ptr<AttentionWorker> worker(new AttentionWorker(std::make_unique<Parts>(
       std::move(config), std::move(checkpoint), std::move(options), metrics)));
   Parts& parts = *worker->parts_;
-  RETURN_IF_ERROR(parts.Load());
-  log.Info("opened the model", {{"folder", parts.options.model_dir},
-                                {"layers", parts.config.num_hidden_layers},
-                                {"profile", profiles.front()},
-                                {"cache_mib", parts.cache->shape().BytesTotal() >> 20}});
+  RETURN_IF_ERROR(parts.OpenModel());
   ASSIGN_OR_RETURN(parts.server, RpcServer::Start({.listen = parts.options.listen,
                                                    .services = {&parts.service}}));
-
-  v1::Hello hello;
-  hello.set_role(v1::ROLE_ATTENTION);
-  *hello.mutable_endpoint() = EndpointOf(parts.server->targets());
-  *hello.mutable_model() = model;
-  for (const std::string& profile : profiles) hello.add_numeric_profiles(profile);
-  hello.set_cache_blocks(parts.cache->shape().num_blocks);
-  hello.set_block_tokens(kBlockTokens);
-  hello.set_max_sequences(parts.options.max_sequences);
-  hello.set_admin_target(parts.options.admin_target);
   log.Info("joining", {{"router", parts.options.router_target}});
   ASSIGN_OR_RETURN(parts.member,
                    Member::Join({.router_target = parts.options.router_target,
-                                 .hello = hello,
+                                 .hello = parts.MakeHello(identity),
                                  .join_timeout = parts.options.join_timeout,
                                  .on_event = [log](const std::string& line) { log.Info(line); },
                                  .on_ended = parts.options.on_ended}));
   const std::string& profile = parts.member->welcome().numeric_profile();
-  ASSIGN_OR_RETURN(const Backend backend, ParseBackend(profile));
   log.Info("joined", {{"worker", parts.member->worker_id()}, {"profile", profile}});
   metrics.Label({{"engine", parts.member->worker_id()},
                  {"model_name", parts.member->welcome().model_name()}});
-  RETURN_IF_ERROR(parts.BuildEngine(backend));
+  RETURN_IF_ERROR(parts.BuildEngine(profile));
   const auto set_serving = [&parts](bool serving) {
     parts.server->SetServing(kServiceName, serving);
     parts.server->SetServing("", serving);
   };
-  parts.role = std::make_unique<AttentionRole>(parts.exchange, *parts.thread, set_serving);
+  parts.role = std::make_unique<AttentionRole>(*parts.model, *parts.thread, set_serving);
   set_serving(true);
   parts.member->Start(*parts.role);
   return worker;
@@ -172,7 +163,7 @@ AttentionWorker::~AttentionWorker() {
     parts.server->SetServing(kServiceName, false);
     parts.server->SetServing("", false);
   }
-  parts.exchange.Stop();
+  if (parts.model != nullptr) parts.model->StopWaiting();
   if (parts.thread != nullptr) parts.thread->Stop();
   if (parts.server != nullptr) parts.server->Shutdown(kStreamGrace);
 }

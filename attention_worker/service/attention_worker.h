@@ -1,17 +1,22 @@
-// A whole attention worker: the model's folder, the server, the engine and its thread, the exchange
-// and the membership, as one process runs them (main.cc) or as one of several roles in a process.
+// An attention worker put together: the model's folder, the server, the engine and its thread, the
+// model that it computes with and the membership, as one process runs them (main.cc) or as one of
+// several roles in a process. One whose model computes the experts as well is a whole worker.
 //
 // Threads:   Start, Leave and the destructor belong to one thread.
 // Shutdown:  in this order:
 //            1. Leave: the coordinator takes the worker from its directory, so that no new sequence
 //               comes; running ones get `grace` to end; goodbye, and the membership ends.
-//            2. health says NOT_SERVING; the exchange stops waiting for experts; the engine thread
+//            2. health says NOT_SERVING; the model stops waiting for experts; the engine thread
 //               tells the sequences that are left Unavailable, so that routers replay them
 //               elsewhere, and ends.
 //            3. the server ends.
-//            4. the exchange's streams, the engine, the cache, the weights.
+//            4. the engine, the model with its streams to others, its cache and weights.
 //            The destructor does 2 to 4, after ending the membership without being drained if Leave
 //            has not been called.
+// Faults:    a model that can compute nothing any more (WorkerModel::Check: a GPU that is lost)
+// ends
+//            the process with status 1 before its sequences are told, so that routers take it for
+//            dead and replay them elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +27,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "attention_worker/service/split_model.h"
+#include "attention_worker/service/worker_model.h"
 #include "common/observability/log.h"
 #include "common/observability/metrics.h"
 #include "common/tensor/precision.h"
@@ -36,7 +43,8 @@ class AttentionWorker {
     std::vector<std::string> listen = {};  // at least one: RpcServer::Options
     int threads = 1;                       // that compute
     Precision precision = Precision::kBf16;
-    std::int64_t cache_tokens = 16384;    // of all sequences
+    OpenWorkerModel open_model = SplitModel::Open;
+    std::int64_t cache_tokens = 16384;    // of all sequences; WorkerModelArgs
     std::int64_t max_batch_tokens = 512;  // rows of one step
     std::int64_t max_sequences = 64;      // computed at once
     bool prefix_cache = true;
@@ -48,10 +56,10 @@ class AttentionWorker {
   };
 
   // Opens the model, listens, waits for the router's welcome, and builds the engine for the agreed
-  // numeric profile. Sequences come when the first epoch is committed. `metrics` outlives the
-  // worker.
-  // Errors: those of the model's folder, of the addresses to listen on, of Member::Join, and
-  //         ResourceExhausted when there is no memory for the cache.
+  // numeric profile. Sequences come when the first epoch is committed, or at once where the model
+  // computes the experts. `metrics` outlives the worker.
+  // Errors: those of the model's folder and of opening and building the model, of the addresses to
+  //         listen on, and of Member::Join.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<AttentionWorker>> Start(Options options,
                                                                               Metrics& metrics);
   ~AttentionWorker();

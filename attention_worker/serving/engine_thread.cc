@@ -98,6 +98,7 @@ void EngineThread::Step() {
   if (events.ok()) {
     Route(*std::move(events));
   } else if (!IsWorthRetrying(status)) {
+    if (options_.on_failure != nullptr) options_.on_failure(status);
     Route(engine_.FailRunning(status));
   }
   Deliver();

@@ -7,7 +7,8 @@
 //
 // Threads:   Open and the observing methods may be called from any thread; BeginDrain, WaitIdle and
 //            Stop by one. The engine belongs to this thread from the constructor until Stop has
-//            returned. Listeners and Options::on_step are called by it.
+//            returned. Listeners and the functions of Options are called by
+//            it.
 // Shutdown:  BeginDrain (new sequences are refused), WaitIdle (running ones end), Stop (the rest is
 //            told Unavailable and forgotten; the thread is joined). Then the engine may be freed.
 //            Stop waits for the step that is being made; end its waiting for experts before.
@@ -46,6 +47,8 @@ class EngineThread {
     absl::Duration retry_pause = absl::Milliseconds(20);  // after a step that failed
     const Clock* clock = nullptr;                         // null: the real one
     std::function<void(const StepReport&)> on_step;
+    // A step has failed for good, and its sequences have not been told yet; may end the process.
+    std::function<void(const absl::Status&)> on_failure = nullptr;
   };
 
   // `engine` and the clock outlive this.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -205,6 +206,28 @@ TEST_F(EngineThreadTest, AStepThatCannotBeMadeEndsWhatRanInIt) {
   port.Submit(2, Request(1, 5, 4));
   port.WaitForEnd(2);
   EXPECT_TRUE(port.listener->heard().ended[2].ok());
+}
+
+TEST_F(EngineThreadTest, AStepThatFailsForGoodIsToldBeforeItsSequencesAre) {
+  gate_.Close();
+  std::weak_ptr<RecordingListener> listener;
+  std::optional<bool> ended_before;
+  Start({.on_failure = [&](const absl::Status& status) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+    ended_before = listener.lock()->heard().ended.contains(1);
+  }});
+  const Port port = Open();
+  listener = port.listener;
+  port.Submit(1, Request(1, 5, 4));
+  gate_.WaitForArrivals(1);
+  gate_.FailNext(absl::UnavailableError("nobody holds expert 3"));
+  gate_.LetPass(1);
+  gate_.WaitForArrivals(2);
+  EXPECT_EQ(ended_before, std::nullopt);  // that one is made again
+  gate_.FailNext(absl::InternalError("the GPU is lost"));
+  gate_.Open();
+  port.WaitForEnd(1);
+  EXPECT_EQ(ended_before, false);
 }
 
 TEST_F(EngineThreadTest, DrainingRefusesWhatIsNewAndLetsTheRestEnd) {

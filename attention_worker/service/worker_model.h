@@ -1,0 +1,75 @@
+// What an attention worker computes its sequences with: the attention half of a model, whose routed
+// experts other workers compute (split_model.h), or a whole model, which somebody else brings along
+// (AttentionWorker::Options).
+//
+// Threads:   one makes, builds and destroys it; between Build and the end of the engine thread,
+// that
+//            one calls step_model, cache and Check, and nobody else does. Prepare, Commit and
+//            Supersede are called as those of a MemberRole (common/membership/member.h),
+//            exchange_counts and StopWaiting by any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "attention_worker/cache/latent_cache.h"
+#include "attention_worker/model/step_model.h"
+#include "attention_worker/service/attention_metrics.h"
+#include "common/config/model_config.h"
+#include "common/exchange/grpc_exchange.h"
+#include "common/observability/log.h"
+#include "common/tensor/precision.h"
+#include "common/weights/checkpoint.h"
+#include "proto/sextant/v1/placement.pb.h"
+
+namespace sextant {
+
+class WorkerModel {
+ public:
+  virtual ~WorkerModel() = default;
+
+  // The numeric profiles that it can be built for, the best first; at least one.
+  [[nodiscard]] virtual std::vector<std::string> profiles() const = 0;
+  [[nodiscard]] virtual LatentCache& cache() = 0;
+  // Whether it computes the routed experts itself: then it gets no placement.
+  [[nodiscard]] virtual bool holds_all_experts() const = 0;
+
+  // Readies it for one of its profiles, once.
+  [[nodiscard]] virtual absl::Status Build(const std::string& profile) = 0;
+  // After Build.
+  [[nodiscard]] virtual StepModel& step_model() = 0;
+  // After a step that failed: OK, or why no other one can succeed any more.
+  [[nodiscard]] virtual absl::Status Check() { return absl::OkStatus(); }
+
+  // Those of a MemberRole. Errors of Prepare: FailedPrecondition for one that holds all experts.
+  [[nodiscard]] virtual absl::Status Prepare(const v1::Placement& placement);
+  virtual void Commit(std::uint64_t /*epoch*/) {}
+  virtual void Supersede(std::uint64_t /*epoch*/) {}
+
+  // Of rows that went to other workers, since the beginning.
+  [[nodiscard]] virtual ExchangeCounts exchange_counts() const { return {}; }
+  // From now on a step that waits for other workers fails instead.
+  virtual void StopWaiting() {}
+};
+
+struct WorkerModelArgs {
+  const ModelConfig& config;     // this and the next outlive the model
+  const Checkpoint& checkpoint;  // fits `config`
+  AttentionMetrics& metrics;     // so do these
+  Logger log;
+  int threads = 1;
+  Precision precision = Precision::kBf16;
+  std::int64_t cache_tokens = 0;  // 0: as many as the maker of the model thinks right
+  std::int64_t max_batch_tokens = 0;
+  std::int64_t max_sequences = 0;
+};
+
+using OpenWorkerModel =
+    std::function<absl::StatusOr<std::unique_ptr<WorkerModel>>(const WorkerModelArgs& args)>;
+
+}  // namespace sextant
