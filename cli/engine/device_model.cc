@@ -37,21 +37,21 @@ absl::StatusOr<std::unique_ptr<DeviceModel>> DeviceModel::Open(CudaBackend backe
   return device;
 }
 
-absl::Status DeviceModel::CheckWidths() const {
+absl::Status DeviceModel::CheckWidths(const ModelConfig& model) {
   const auto check = [](const char* key, std::int64_t value, std::int64_t wanted) {
     if (value == wanted) return absl::OkStatus();
     return absl::InvalidArgumentError(
         absl::StrCat("the kernels for GPUs have the widths of DeepSeek-V2 and V2-Lite: ", key,
                      " is ", value, ", not ", wanted, "; run this model with --device cpu"));
   };
-  RETURN_IF_ERROR(check("kv_lora_rank", model_.kv_lora_rank, kLatentRank));
-  RETURN_IF_ERROR(check("qk_rope_head_dim", model_.qk_rope_head_dim, kLatentRope));
-  RETURN_IF_ERROR(check("qk_nope_head_dim", model_.qk_nope_head_dim, kPrefillNope));
-  return check("v_head_dim", model_.v_head_dim, kPrefillV);
+  RETURN_IF_ERROR(check("kv_lora_rank", model.kv_lora_rank, kLatentRank));
+  RETURN_IF_ERROR(check("qk_rope_head_dim", model.qk_rope_head_dim, kLatentRope));
+  RETURN_IF_ERROR(check("qk_nope_head_dim", model.qk_nope_head_dim, kPrefillNope));
+  return check("v_head_dim", model.v_head_dim, kPrefillV);
 }
 
 absl::Status DeviceModel::MakePlan(const Options& options) {
-  RETURN_IF_ERROR(CheckWidths());
+  RETURN_IF_ERROR(CheckWidths(model_));
   RETURN_IF_ERROR(ToStatus(backend_.gpu->Describe(&info_), "the GPU's properties"));
   std::int64_t budget = info_.free_bytes;
   if (options.memory_bytes > budget) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,9 @@
 
 namespace sextant::cli {
 
+// OpenCuda, or what stands in for it.
+using OpenGpu = std::function<absl::StatusOr<CudaBackend>(int number)>;
+
 class DeviceModel final : public WholeModel {
  public:
   struct Options {
@@ -33,6 +37,10 @@ class DeviceModel final : public WholeModel {
     int upload_threads = 1;
     DeviceUpload::Progress progress = nullptr;
   };
+
+  // Whether there are kernels for a model of these widths. Errors: InvalidArgument naming the
+  // width.
+  [[nodiscard]] static absl::Status CheckWidths(const ModelConfig& model);
 
   // Brings the weights of `checkpoint` to the GPU, or fills random ones of the model's shape where
   // it is null. `model` outlives this.
@@ -54,6 +62,8 @@ class DeviceModel final : public WholeModel {
   [[nodiscard]] absl::StatusOr<Ceilings> MeasureCeilings() override;
   [[nodiscard]] absl::StatusOr<std::vector<KernelTime>> TimeKernels(
       const StepFacts& facts, absl::FunctionRef<absl::Status()> step) override;
+  // What CUDA has found wrong with the GPU comes back with every later call.
+  [[nodiscard]] absl::Status Check() override { return stream_.Synchronize(); }
   [[nodiscard]] absl::StatusOr<std::int64_t> WorkspaceBytes() override;
 
   [[nodiscard]] const MemoryPlan& plan() const { return plan_; }
@@ -68,7 +78,6 @@ class DeviceModel final : public WholeModel {
         kernels_(*backend_.kernels),
         stream_(std::move(stream)) {}
 
-  [[nodiscard]] absl::Status CheckWidths() const;
   [[nodiscard]] absl::Status MakePlan(const Options& options);
   [[nodiscard]] absl::Status LoadWeights(const Checkpoint* checkpoint, const Options& options);
   [[nodiscard]] absl::Status MakeCache();

@@ -6,7 +6,6 @@
 #include "cli/engine/cache_limits.h"
 #include "cli/engine/process_status.h"
 #include "common/base/status.h"
-#include "common/device/backend.h"
 
 namespace sextant::cli {
 namespace {
@@ -19,22 +18,29 @@ constexpr std::int64_t kSmallestSample = std::int64_t{256} << 20;
 absl::StatusOr<std::unique_ptr<HostModel>> HostModel::Open(const ModelConfig& model,
                                                            const Checkpoint& checkpoint,
                                                            const Options& options) {
-  std::unique_ptr<HostModel> host(new HostModel(model, checkpoint, options));
-  RETURN_IF_ERROR(host->Load());
+  ASSIGN_OR_RETURN(const Backend backend, ChooseBackend());
+  ASSIGN_OR_RETURN(std::unique_ptr<HostModel> host, Load(model, checkpoint, options));
+  RETURN_IF_ERROR(host->Build(backend));
   return host;
 }
 
-absl::Status HostModel::Load() {
-  ASSIGN_OR_RETURN(const Backend backend, ChooseBackend());
+absl::StatusOr<std::unique_ptr<HostModel>> HostModel::Load(const ModelConfig& model,
+                                                           const Checkpoint& checkpoint,
+                                                           const Options& options) {
+  std::unique_ptr<HostModel> host(new HostModel(model, checkpoint, options));
+  RETURN_IF_ERROR(host->LoadWeights());
+  RETURN_IF_ERROR(host->MakeCache());
+  return host;
+}
+
+absl::Status HostModel::LoadWeights() {
   ASSIGN_OR_RETURN(weights_, AttentionWeights::Load(model_, loader_));
   ASSIGN_OR_RETURN(ExpertStore experts, ExpertStore::Load(model_, AllExperts(model_), loader_));
   experts_ = std::make_unique<ExpertStore>(std::move(experts));
+  return absl::OkStatus();
+}
 
-  pool_ = std::make_unique<ThreadPool>(ThreadCount(options_.threads));
-  stream_ = std::make_unique<Stream>(backend, *pool_);
-  host_ = std::make_unique<StoredExperts>(*experts_, *stream_, options_.precision);
-  exchange_ =
-      std::make_unique<LocalExchange>(*host_, static_cast<std::int32_t>(model_.n_routed_experts));
+absl::Status HostModel::MakeCache() {
   const std::int64_t blocks = (options_.cache_tokens + kBlockTokens - 1) / kBlockTokens;
   ASSIGN_OR_RETURN(cache_,
                    LatentCache::Create({.num_layers = static_cast<int>(model_.num_hidden_layers),
@@ -42,6 +48,15 @@ absl::Status HostModel::Load() {
                                         .block_tokens = kBlockTokens,
                                         .num_blocks = static_cast<std::int32_t>(blocks),
                                         .dtype = StorageType(options_.precision)}));
+  return absl::OkStatus();
+}
+
+absl::Status HostModel::Build(Backend backend) {
+  pool_ = std::make_unique<ThreadPool>(ThreadCount(options_.threads));
+  stream_ = std::make_unique<Stream>(backend, *pool_);
+  host_ = std::make_unique<StoredExperts>(*experts_, *stream_, options_.precision);
+  exchange_ =
+      std::make_unique<LocalExchange>(*host_, static_cast<std::int32_t>(model_.n_routed_experts));
   ASSIGN_OR_RETURN(transformer_, Transformer::Create({.config = model_,
                                                       .weights = weights_,
                                                       .stream = *stream_,

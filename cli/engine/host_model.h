@@ -10,6 +10,7 @@
 #include "attention_worker/model/transformer.h"
 #include "cli/engine/whole_model.h"
 #include "common/config/model_config.h"
+#include "common/device/backend.h"
 #include "common/device/stream.h"
 #include "common/exchange/local_exchange.h"
 #include "common/tensor/precision.h"
@@ -28,11 +29,17 @@ class HostModel final : public WholeModel {
     std::int64_t cache_tokens = 0;
   };
 
-  // No weight is read yet. `model` and `checkpoint` outlive this.
+  // With the backend that ChooseBackend gives. No weight is read yet. `model` and `checkpoint`
+  // outlive this.
   // Errors: those of the checkpoint and the backend; ResourceExhausted for want of memory.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<HostModel>> Open(const ModelConfig& model,
                                                                        const Checkpoint& checkpoint,
                                                                        const Options& options);
+  // The same in two steps, for who learns the backend later: between them there is a cache alone.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<HostModel>> Load(const ModelConfig& model,
+                                                                       const Checkpoint& checkpoint,
+                                                                       const Options& options);
+  [[nodiscard]] absl::Status Build(Backend backend);
 
   [[nodiscard]] StepModel& step_model() override { return *transformer_; }
   [[nodiscard]] LatentCache& cache() override { return *cache_; }
@@ -51,12 +58,14 @@ class HostModel final : public WholeModel {
       const StepFacts& /*facts*/, absl::FunctionRef<absl::Status()> /*step*/) override {
     return std::vector<KernelTime>();
   }
+  [[nodiscard]] absl::Status Check() override { return absl::OkStatus(); }
   [[nodiscard]] absl::StatusOr<std::int64_t> WorkspaceBytes() override;
 
  private:
   HostModel(const ModelConfig& model, const Checkpoint& checkpoint, const Options& options)
       : model_(model), options_(options), loader_(checkpoint, options.precision) {}
-  absl::Status Load();
+  absl::Status LoadWeights();
+  absl::Status MakeCache();
 
   const ModelConfig& model_;
   const Options options_;

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "cli/engine/device_model.h"
 #include "cli/engine/host_model.h"
 #include "cli/engine/progress_bar.h"
 #include "common/base/status.h"
@@ -38,10 +37,29 @@ absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Open(const std::string
   return engine;
 }
 
+namespace {
+
+// For people: a build without CUDA has promised no GPU, and a log gets no line for each command.
+void SayWhyNoGpu(const absl::Status& why) {
+  if (absl::IsNotFound(why) || ::isatty(STDERR_FILENO) != 1) return;
+  std::fprintf(stderr, "no GPU, so the CPU computes: %s\n", std::string(why.message()).c_str());
+}
+
+}  // namespace
+
 absl::Status LocalEngine::Load() {
   if (config_.device != DeviceChoice::kCpu) {
-    ASSIGN_OR_RETURN(whole_, OpenDevice());
-    if (whole_ != nullptr) return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<WholeModel>> device = OpenDevice();
+    if (device.ok()) {
+      whole_ = *std::move(device);
+      return absl::OkStatus();
+    }
+    // Nor can a CPU stand in where weights were to be made up on the GPU that there is.
+    const bool has_gpu = !absl::IsNotFound(device.status());
+    if (config_.device == DeviceChoice::kCuda || (!checkpoint_.has_value() && has_gpu)) {
+      return device.status();
+    }
+    SayWhyNoGpu(device.status());
   }
   if (!checkpoint_.has_value()) {
     return absl::FailedPreconditionError(
@@ -57,18 +75,10 @@ absl::Status LocalEngine::Load() {
 }
 
 absl::StatusOr<std::unique_ptr<WholeModel>> LocalEngine::OpenDevice() {
-  absl::StatusOr<CudaBackend> backend = OpenCuda(0);
-  if (!backend.ok()) {
-    if (config_.device == DeviceChoice::kCuda) return backend.status();
-    // For people: a build without CUDA has promised no GPU, and a log gets no line for each
-    // command.
-    if (!absl::IsNotFound(backend.status()) && ::isatty(STDERR_FILENO) == 1) {
-      std::fprintf(stderr, "no GPU, so the CPU computes: %s\n",
-                   std::string(backend.status().message()).c_str());
-    }
-    return nullptr;
+  ASSIGN_OR_RETURN(CudaBackend backend, options_.open_gpu(0));
+  if (config_.dtype == Precision::kFp32) {
+    return absl::InvalidArgumentError("a GPU computes in bf16 alone, and fp32 was asked for");
   }
-  if (config_.dtype == Precision::kFp32) return nullptr;  // which no GPU computes here
   std::optional<ProgressBar> bar;
   DeviceModel::Options options{.memory_bytes = config_.device_memory_bytes,
                                .max_batch_tokens = config_.max_batch_tokens,
@@ -81,7 +91,7 @@ absl::StatusOr<std::unique_ptr<WholeModel>> LocalEngine::OpenDevice() {
     if (!bar.has_value()) bar.emplace("weights to the GPU");
     bar->Update(done, of);
   };
-  return DeviceModel::Open(*std::move(backend), model_,
+  return DeviceModel::Open(std::move(backend), model_,
                            checkpoint_.has_value() ? &*checkpoint_ : nullptr, options);
 }
 

@@ -1,4 +1,6 @@
 // A model from its folder, run in this process: on a GPU where one can be used, else on the CPU.
+// With device `auto` that is also where the GPU cannot run this model: one line on a terminal says
+// why.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "attention_worker/engine/engine.h"
 #include "cli/engine/cache_limits.h"
+#include "cli/engine/device_model.h"
 #include "cli/engine/whole_model.h"
 #include "common/config/engine_config.h"
 #include "common/config/model_config.h"
@@ -24,6 +27,7 @@ class LocalEngine {
     std::int64_t min_cache_tokens =
         0;  // that the latent cache must hold, whatever the settings say
     std::int64_t max_sequences = kMaxSequences;  // of a step
+    OpenGpu open_gpu = OpenCuda;
   };
 
   // Maps the checkpoint in `model_dir` and readies the model. On a CPU no weight is read yet; on a
@@ -55,7 +59,6 @@ class LocalEngine {
         options_(options),
         checkpoint_(std::move(checkpoint)) {}
   absl::Status Load();
-  // The GPU, or null for the CPU.
   [[nodiscard]] absl::StatusOr<std::unique_ptr<WholeModel>> OpenDevice();
 
   ModelConfig model_;

@@ -44,6 +44,9 @@ class WholeModel {
   [[nodiscard]] virtual absl::StatusOr<std::vector<KernelTime>> TimeKernels(
       const StepFacts& facts, absl::FunctionRef<absl::Status()> step) = 0;
 
+  // After a step that failed: OK, or why no other one can succeed any more.
+  [[nodiscard]] virtual absl::Status Check() = 0;
+
   // Memory in use now beyond weights and the latents in the cache.
   [[nodiscard]] virtual absl::StatusOr<std::int64_t> WorkspaceBytes() = 0;
 };
