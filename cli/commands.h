@@ -31,6 +31,7 @@ void AddStatusCommand(CLI::App& app, int& exit_code);
 void AddTokenizeCommand(CLI::App& app, int& exit_code);
 void AddTopCommand(CLI::App& app, int& exit_code);
 void AddUpCommand(CLI::App& app, int& exit_code);
+void AddWorkerCommand(CLI::App& app, int& exit_code);
 
 // 0 when `status` is OK; otherwise prints that one line and gives 1. An empty command is `sextant`
 // itself.

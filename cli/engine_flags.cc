@@ -30,15 +30,17 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
   command.add_option("--cache-tokens", flags.cache_tokens,
                      "Tokens that the latent cache holds, all sequences together [16384; on a "
                      "GPU\nall that there is room for]");
+  AddDeviceFlags(command, flags.device);
+}
+
+void AddDeviceFlags(CLI::App& command, DeviceFlags& flags) {
   command.add_option("--device", flags.device,
                      "auto: a GPU where one can be used, else the CPU; or cpu, or cuda [auto]");
   command.add_option("--device-memory", flags.device_memory,
                      "What may be used of a GPU's memory, such as 40GiB [all that is free]");
 }
 
-namespace {
-
-absl::Status LayDeviceOver(const EngineFlags& flags, EngineConfig& config) {
+absl::Status LayOver(const DeviceFlags& flags, EngineConfig& config) {
   if (flags.device.has_value()) {
     const absl::StatusOr<DeviceChoice> device = ParseDeviceChoice(*flags.device);
     if (!device.ok()) return AddContext(device.status(), "--device");
@@ -49,8 +51,6 @@ absl::Status LayDeviceOver(const EngineFlags& flags, EngineConfig& config) {
   if (!bytes.ok()) return AddContext(bytes.status(), "--device-memory");
   return LayOver(*bytes, "--device-memory", kDeviceMemoryRange, config.device_memory_bytes);
 }
-
-}  // namespace
 
 void AddWeightsFlag(CLI::App& command, bool& random) {
   command
@@ -79,7 +79,7 @@ absl::StatusOr<EngineConfig> MakeEngineConfig(const EngineFlags& flags) {
     return absl::InvalidArgumentError(
         absl::StrCat("--dtype \"", *flags.dtype, "\": use bf16 or fp32"));
   }
-  RETURN_IF_ERROR(LayDeviceOver(flags, config));
+  RETURN_IF_ERROR(LayOver(flags.device, config));
   RETURN_IF_ERROR(CheckEngineConfig(config));
   return config;
 }

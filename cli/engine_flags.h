@@ -16,14 +16,23 @@ class App;
 
 namespace sextant::cli {
 
+struct DeviceFlags {
+  std::optional<std::string> device;
+  std::optional<std::string> device_memory;
+};
+
+void AddDeviceFlags(CLI::App& command, DeviceFlags& flags);
+
+// Errors: InvalidArgument naming the flag.
+[[nodiscard]] absl::Status LayOver(const DeviceFlags& flags, EngineConfig& config);
+
 struct EngineFlags {
   std::string model;
   std::string config;  // a YAML file; empty: the defaults
   std::optional<std::int64_t> threads;
   std::optional<std::string> dtype;
   std::optional<std::int64_t> cache_tokens;
-  std::optional<std::string> device;
-  std::optional<std::string> device_memory;
+  DeviceFlags device;
 };
 
 void AddEngineFlags(CLI::App& command, EngineFlags& flags);

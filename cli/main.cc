@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   sextant::cli::AddTokenizeCommand(app, exit_code);
   sextant::cli::AddTopCommand(app, exit_code);
   sextant::cli::AddUpCommand(app, exit_code);
+  sextant::cli::AddWorkerCommand(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

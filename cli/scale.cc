@@ -1,5 +1,6 @@
 // `sextant scale`: more or fewer workers of a running cluster.
 #include <CLI/CLI.hpp>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -16,9 +17,12 @@ struct Options {
   bool dry_run = false;
 };
 
+const std::map<std::string, v1::Role> kScaled = {
+    {"experts", v1::ROLE_EXPERT}, {"attention", v1::ROLE_ATTENTION}, {"whole", v1::ROLE_WHOLE}};
+
 absl::Status Run(const Options& options) {
   v1::ScaleRequest request;
-  request.set_role(options.role == "experts" ? v1::ROLE_EXPERT : v1::ROLE_ATTENTION);
+  request.set_role(kScaled.at(options.role));
   request.set_count(options.count);
   request.set_dry_run(options.dry_run);
   return FollowChange(options.change, false,
@@ -41,9 +45,10 @@ void AddScaleCommand(CLI::App& app, int& exit_code) {
       "\n"
       "  sextant scale experts 4 --dry-run\n"
       "  sextant scale experts 4\n"
-      "  sextant scale attention 2");
-  command->add_option("role", options->role, "experts or attention")
-      ->check(CLI::IsMember({"experts", "attention"}))
+      "  sextant scale attention 2\n"
+      "  sextant scale whole 2");
+  command->add_option("role", options->role, "experts, attention or whole")
+      ->check(CLI::IsMember({"experts", "attention", "whole"}))
       ->required()
       ->type_name("ROLE");
   command->add_option("count", options->count, "So many workers of it")

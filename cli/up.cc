@@ -26,8 +26,11 @@
 #include "cli/supervisor/host_link.h"
 #include "cli/supervisor/runtime_dir.h"
 #include "cli/supervisor/supervisor.h"
+#include "cli/supervisor/worker_kinds.h"
+#include "cli/worker.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
+#include "common/membership/roles.h"
 #include "common/observability/log.h"
 #include "common/program/process.h"
 #include "common/rpc/channel.h"
@@ -47,6 +50,7 @@ struct Options {
   std::string config;
   std::optional<std::int64_t> attention;
   std::optional<std::int64_t> experts;
+  std::optional<std::int64_t> whole;
   std::vector<std::string> listen;
   std::string runtime_dir;
   bool in_process = false;
@@ -66,15 +70,40 @@ absl::StatusOr<Config> MakeConfig(const Options& options) {
   Config config;
   if (!options.config.empty()) {
     ASSIGN_OR_RETURN(config, ReadConfig(options.config));
-    RETURN_IF_ERROR(CheckClusterEngine(config.engine));
   }
   ClusterConfig& cluster = config.cluster;
+  RETURN_IF_ERROR(LayOver(options.whole, "--whole", kWholeWorkersRange, cluster.whole_workers));
+  // Whole workers need no others.
+  if (options.whole.value_or(0) > 0) cluster.attention_workers = cluster.expert_workers = 0;
   RETURN_IF_ERROR(
       LayOver(options.attention, "--attention", kAttentionWorkersRange, cluster.attention_workers));
   RETURN_IF_ERROR(
       LayOver(options.experts, "--experts", kExpertWorkersRange, cluster.expert_workers));
+  RETURN_IF_ERROR(CheckWorkerCounts(cluster));
+  RETURN_IF_ERROR(CheckEngineConfig(config.engine));
+  if (cluster.attention_workers > 0) RETURN_IF_ERROR(CheckSplitEngine(config.engine));
   if (!options.listen.empty()) config.router.listen = options.listen;
   return config;
+}
+
+// "1 attention and 2 expert workers"
+std::string WorkersText(const ClusterConfig& cluster) {
+  std::vector<std::string> counts;
+  for (const auto& [role, count] : {std::pair(v1::ROLE_WHOLE, cluster.whole_workers),
+                                    std::pair(v1::ROLE_ATTENTION, cluster.attention_workers),
+                                    std::pair(v1::ROLE_EXPERT, cluster.expert_workers)}) {
+    if (count > 0) counts.push_back(absl::StrCat(count, " ", RoleName(role)));
+  }
+  const std::int64_t all =
+      cluster.whole_workers + cluster.attention_workers + cluster.expert_workers;
+  return absl::StrCat(absl::StrJoin(counts, " and "), all == 1 ? " worker" : " workers");
+}
+
+// What to scale, as an example: twice as many of those that compute the experts.
+std::string ScaleExample(const ClusterConfig& cluster) {
+  const bool split = cluster.expert_workers > 0;
+  const std::int64_t count = 2 * (split ? cluster.expert_workers : cluster.whole_workers);
+  return absl::StrCat(split ? "experts " : "whole ", std::min(count, kExpertWorkersRange.max));
 }
 
 class LocalCluster {
@@ -90,8 +119,7 @@ class LocalCluster {
              .make_worker = [args](ChildKind kind, int index,
                                    int count) { return PlanWorker(args, kind, index, count); }},
             processes, [this](const std::string& line) { log_.Warning(line); }),
-        progress_(static_cast<int>(args.config.cluster.attention_workers),
-                  static_cast<int>(args.config.cluster.expert_workers)) {}
+        progress_(args.config.cluster) {}
 
   // Until every process is gone.
   absl::Status Run() {
@@ -143,26 +171,25 @@ class LocalCluster {
       const std::set<int> leaving(orders->leaving_pids().begin(), orders->leaving_pids().end());
       const std::set<int> members(orders->member_pids().begin(), orders->member_pids().end());
       for (const v1::RoleCount& wanted : orders->wanted()) {
-        supervisor_.SetWanted(KindOf(wanted.role()), wanted.count(), leaving, members, now);
+        for (const auto& [kind, role] : kWorkerKinds) {
+          if (role != wanted.role()) continue;
+          supervisor_.SetWanted(kind, wanted.count(), leaving, members, now);
+        }
       }
     }
     v1::HostReport report;
     report.set_name(absl::StrCat("sextant up (process ", getpid(), ")"));
     report.set_host_id(host_id_);
-    for (const v1::Role role : {v1::ROLE_ATTENTION, v1::ROLE_EXPERT}) {
+    for (const auto& [kind, role] : kWorkerKinds) {
       v1::RoleCount& wanted = *report.add_wanted();
       wanted.set_role(role);
-      wanted.set_count(supervisor_.wanted(KindOf(role)));
+      wanted.set_count(supervisor_.wanted(kind));
     }
     for (const Supervisor::Child& child : supervisor_.children()) {
       if (child.spec.kind != ChildKind::kRouter && child.pid != 0) report.add_pids(child.pid);
     }
     report.set_problem(supervisor_.Trouble());
     link_->Keep(std::move(report), now);
-  }
-
-  static ChildKind KindOf(v1::Role role) {
-    return role == v1::ROLE_ATTENTION ? ChildKind::kAttentionWorker : ChildKind::kExpertWorker;
   }
 
   void AskForStatus() {
@@ -183,20 +210,17 @@ class LocalCluster {
         target == RouterConfig().listen.front() ? "" : absl::StrCat(" --router ", target);
     std::printf(
         "ready cluster %s\n\n"
-        "Serving %s (%s, %s) after %.1f s, with %d attention and %d expert workers. Try:\n"
+        "Serving %s (%s, %s) after %.1f s, with %s. Try:\n"
         "  %s chat%s\n"
         "  %s status%s\n"
         "  %s bench serve%s\n"
-        "  %s scale experts %d%s\n"
+        "  %s scale %s%s\n"
         "Ctrl-C or SIGTERM stops it when the running streams have ended; a second one at once.\n",
         absl::StrJoin(router_targets_, " ").c_str(), status.model().id().c_str(),
         status.model().dtype().c_str(), status.numeric_profile().c_str(),
-        absl::ToDoubleSeconds(absl::Now() - started_),
-        static_cast<int>(config_.cluster.attention_workers),
-        static_cast<int>(config_.cluster.expert_workers), program.c_str(), at.c_str(),
-        program.c_str(), at.c_str(), program.c_str(), at.c_str(), program.c_str(),
-        static_cast<int>(std::min(2 * config_.cluster.expert_workers, kExpertWorkersRange.max)),
-        at.c_str());
+        absl::ToDoubleSeconds(absl::Now() - started_), WorkersText(config_.cluster).c_str(),
+        program.c_str(), at.c_str(), program.c_str(), at.c_str(), program.c_str(), at.c_str(),
+        program.c_str(), ScaleExample(config_.cluster).c_str(), at.c_str());
     std::fflush(stdout);
   }
 
@@ -222,7 +246,8 @@ absl::StatusOr<std::unique_ptr<ChildRunner>> OpenRunner(bool in_process) {
   PrepareProcess();
   return ChildThreads::Open({{"router", RouterProgram},
                              {"attention_worker", AttentionWorkerProgram},
-                             {"expert_worker", ExpertWorkerProgram}});
+                             {"expert_worker", ExpertWorkerProgram},
+                             {"sextant", WholeWorkerProgram}});
 }
 
 absl::Status Up(const Options& options) {
@@ -253,12 +278,13 @@ absl::Status Up(const Options& options) {
 void AddUpCommand(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
-      "up", "Run a cluster on this host: a router, attention workers and expert workers");
+      "up", "Run a cluster on this host: a router and workers, on the CPU or on GPUs");
   command->footer(
       "\nOne process for each, started again when it dies; `sextant scale` changes how many there\n"
       "are while streams run. When it serves, one line\n"
       "\"ready cluster HOST:PORT\" is written to standard output, and commands to try.\n\n"
       "  sextant up --model models/demo --experts 3\n"
+      "  sextant up --model /models/lite --whole 1\n"
       "  sextant up --config cluster.yaml --listen 0.0.0.0:7070");
   command
       ->add_option("-m,--model", options->model,
@@ -268,6 +294,11 @@ void AddUpCommand(CLI::App& app, int& exit_code) {
       ->type_name("FILE");
   command->add_option("--attention", options->attention, "Attention workers [1]")->type_name("N");
   command->add_option("--experts", options->experts, "Expert workers [2]")->type_name("N");
+  command
+      ->add_option("--whole", options->whole,
+                   "Whole workers, which compute attention and experts, one for each GPU [0];\n"
+                   "beside them others run only when they are asked for here")
+      ->type_name("N");
   command
       ->add_option("--listen", options->listen,
                    "Where the router listens, port 0 for any [127.0.0.1:7070]; may be repeated")

@@ -7,14 +7,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "common/membership/roles.h"
 #include "nlohmann/json.hpp"
 
 namespace sextant::cli {
 namespace {
 
 using Row = std::vector<std::string>;
-
-const char* RoleName(v1::Role role) { return role == v1::ROLE_EXPERT ? "expert" : "attention"; }
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
@@ -65,8 +64,9 @@ Row WorkerRow(const v1::WorkerStatus& worker) {
                                                        static_cast<double>(worker.cache_blocks())
                                                  : 0;
   row.insert(row.end(),
-             {"-", absl::StrFormat("%.0f%%", share), absl::StrCat(worker.running()),
-              absl::StrCat(worker.waiting()), absl::StrFormat("%.1f", worker.tokens_per_second())});
+             {worker.role() == v1::ROLE_WHOLE ? "all" : "-", absl::StrFormat("%.0f%%", share),
+              absl::StrCat(worker.running()), absl::StrCat(worker.waiting()),
+              absl::StrFormat("%.1f", worker.tokens_per_second())});
   return row;
 }
 
@@ -161,6 +161,7 @@ std::string ClusterJson(const v1::ClusterStatus& status) {
        {{"name", status.host().name()},
         {"attention_workers", status.host().attention_workers()},
         {"expert_workers", status.host().expert_workers()},
+        {"whole_workers", status.host().whole_workers()},
         {"problem", status.host().problem()}}},
       {"expert_load",
        std::vector<double>(status.expert_load().begin(), status.expert_load().end())},

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "common/membership/roles.h"
 
 namespace sextant::cli {
 namespace {
@@ -22,14 +24,13 @@ struct Totals {
   std::int64_t waiting = 0;
   std::int64_t blocks = 0;
   std::int64_t used = 0;
-  int attention = 0;
-  int expert = 0;
+  std::map<v1::Role, int> workers;
 };
 
 Totals Sum(const v1::ClusterStatus& status) {
   Totals totals;
   for (const v1::WorkerStatus& worker : status.workers()) {
-    ++(worker.role() == v1::ROLE_EXPERT ? totals.expert : totals.attention);
+    ++totals.workers[worker.role()];
     totals.tokens_per_second += worker.tokens_per_second();
     totals.running += worker.running();
     totals.waiting += worker.waiting();
@@ -85,18 +86,24 @@ void AddHead(const v1::ClusterStatus& status, std::vector<std::string>& lines) {
   if (status.change().epoch() > 0) lines.push_back(ChangeLine(status.change()));
   for (const v1::ScaleStatus& scale : status.scales()) {
     if (scale.done()) continue;
-    lines.push_back(absl::StrFormat(
-        "scaling  %d of %d %s workers ready, for %.1f s", scale.ready(), scale.count(),
-        scale.role() == v1::ROLE_EXPERT ? "expert" : "attention", scale.seconds()));
+    lines.push_back(absl::StrFormat("scaling  %d of %d %s workers ready, for %.1f s", scale.ready(),
+                                    scale.count(), RoleName(scale.role()), scale.seconds()));
   }
   if (!status.host().problem().empty()) lines.push_back("problem  " + status.host().problem());
 }
 
-void AddAttention(const v1::ClusterStatus& status, std::vector<std::string>& lines) {
-  lines.push_back(absl::StrFormat("%-*s %-8s %8s %5s %5s  CACHE", kNameWidth, "ATTENTION", "STATE",
+bool HasAny(const v1::ClusterStatus& status, v1::Role role) {
+  return std::any_of(status.workers().begin(), status.workers().end(),
+                     [role](const v1::WorkerStatus& worker) { return worker.role() == role; });
+}
+
+// Of attention or of whole workers.
+void AddSequences(const v1::ClusterStatus& status, v1::Role role, const char* title,
+                  std::vector<std::string>& lines) {
+  lines.push_back(absl::StrFormat("%-*s %-8s %8s %5s %5s  CACHE", kNameWidth, title, "STATE",
                                   "TOKENS/S", "RUN", "WAIT"));
   for (const v1::WorkerStatus& worker : status.workers()) {
-    if (worker.role() != v1::ROLE_ATTENTION) continue;
+    if (worker.role() != role) continue;
     const double used = Percent(static_cast<double>(worker.cache_blocks() - worker.free_blocks()),
                                 static_cast<double>(worker.cache_blocks()));
     lines.push_back(absl::StrFormat("%-*s %-8s %8.1f %5d %5d  %s %.0f%%", kNameWidth,
@@ -145,10 +152,18 @@ std::vector<std::string> TopScreen(const v1::ClusterStatus& status, TopSize size
   std::vector<std::string> lines;
   AddHead(status, lines);
   lines.emplace_back();
-  AddAttention(status, lines);
-  lines.emplace_back();
-  AddExperts(status, size.columns, lines);
-  lines.emplace_back();
+  const bool has_whole = HasAny(status, v1::ROLE_WHOLE);
+  if (has_whole) {
+    AddSequences(status, v1::ROLE_WHOLE, "WHOLE, ALL EXPERTS", lines);
+    lines.emplace_back();
+  }
+  // A cluster of whole workers alone has no such workers to speak of.
+  if (!has_whole || HasAny(status, v1::ROLE_ATTENTION) || HasAny(status, v1::ROLE_EXPERT)) {
+    AddSequences(status, v1::ROLE_ATTENTION, "ATTENTION", lines);
+    lines.emplace_back();
+    AddExperts(status, size.columns, lines);
+    lines.emplace_back();
+  }
   const int room = std::min(kMostEvents, size.rows - static_cast<int>(lines.size()) - 1);
   for (int i = std::max(status.events_size() - std::max(room, 0), 0); i < status.events_size();
        ++i) {
@@ -165,16 +180,17 @@ std::vector<std::string> TopScreen(const v1::ClusterStatus& status, TopSize size
 }
 
 std::string TopLine(const v1::ClusterStatus& status) {
-  const Totals totals = Sum(status);
+  Totals totals = Sum(status);
   std::string phase = status.phase();
   std::replace(phase.begin(), phase.end(), ' ', '-');
   return absl::StrFormat(
       "epoch=%d phase=%s tokens/s=%.1f running=%d waiting=%d queued=%d cache=%.0f%% attention=%d "
-      "expert=%d covered=%d/%d",
+      "expert=%d whole=%d covered=%d/%d",
       status.epoch(), phase, totals.tokens_per_second, totals.running, totals.waiting,
       status.queue().queued(),
       Percent(static_cast<double>(totals.used), static_cast<double>(totals.blocks)),
-      totals.attention, totals.expert, status.experts_covered(), status.model().num_experts());
+      totals.workers[v1::ROLE_ATTENTION], totals.workers[v1::ROLE_EXPERT],
+      totals.workers[v1::ROLE_WHOLE], status.experts_covered(), status.model().num_experts());
 }
 
 }  // namespace sextant::cli

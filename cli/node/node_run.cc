@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "cli/supervisor/worker_kinds.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
+#include "common/membership/roles.h"
 #include "common/program/program.h"
 
 namespace sextant::cli {
@@ -14,15 +16,22 @@ namespace {
 
 constexpr absl::Duration kFileEvery = absl::Milliseconds(250);
 constexpr char kWorkersService[] = "workers";
-constexpr ChildKind kKinds[] = {ChildKind::kAttentionWorker, ChildKind::kExpertWorker};
 
 std::int64_t CountOf(const NodeConfig& node, ChildKind kind) {
+  if (kind == ChildKind::kWholeWorker) return node.whole_workers;
   return kind == ChildKind::kAttentionWorker ? node.attention_workers : node.expert_workers;
+}
+
+// Whether the workers that it asks for can honour its other settings.
+absl::Status CheckWorkers(const Config& config) {
+  RETURN_IF_ERROR(CheckEngineConfig(config.engine));
+  if (config.node.attention_workers + config.node.expert_workers == 0) return absl::OkStatus();
+  return CheckSplitEngine(config.engine);
 }
 
 absl::StatusOr<std::vector<ChildSpec>> PlanAll(const NodePlanArgs& args) {
   std::vector<ChildSpec> workers;
-  for (const ChildKind kind : kKinds) {
+  for (const auto& [kind, role] : kWorkerKinds) {
     const std::int64_t count = CountOf(args.config.node, kind);
     for (std::int64_t i = 0; i < count; ++i) {
       ASSIGN_OR_RETURN(ChildSpec worker, PlanNodeWorker(args, kind, i, count));
@@ -41,6 +50,7 @@ Config Parsed(const NodeRun::Options& options) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<NodeRun>> NodeRun::Start(Options options, ChildRunner& processes) {
+  RETURN_IF_ERROR(CheckWorkers(options.plan.config));
   ASSIGN_OR_RETURN(std::vector<ChildSpec> workers, PlanAll(options.plan));
   std::unique_ptr<NodeRun> run(new NodeRun(std::move(options), std::move(workers), processes));
   RETURN_IF_ERROR(run->Serve());
@@ -99,25 +109,32 @@ void NodeRun::Handle(const ChildEvent& event) {
 void NodeRun::FollowFile() {
   const std::optional<absl::StatusOr<std::string>> change = file_.Poll();
   if (!change.has_value()) return;
-  absl::StatusOr<Config> config =
-      change->ok() ? ParseConfig(**change, options_.config_file) : change->status();
+  absl::StatusOr<Config> config = change->ok() ? Read(**change) : change->status();
   counted_.SetConfigValid(config.ok());
   if (config.ok()) return Take(*config);
   log_.Error("the configuration is not taken; the last good counts stay",
              {{"error", config.status().message()}});
 }
 
+absl::StatusOr<Config> NodeRun::Read(absl::string_view text) const {
+  ASSIGN_OR_RETURN(Config config, ParseConfig(text, options_.config_file));
+  // Its counts with the settings that workers are started with.
+  Config meant = options_.plan.config;
+  meant.node = config.node;
+  RETURN_IF_ERROR(CheckWorkers(meant));
+  return config;
+}
+
 void NodeRun::Take(const Config& config) {
-  for (const ChildKind kind : kKinds) {
+  for (const auto& [kind, role] : kWorkerKinds) {
     const int count = static_cast<int>(CountOf(config.node, kind));
     if (count == supervisor_.wanted(kind)) continue;
     log_.Info("the configuration wants another number of workers",
-              {{"role", kind == ChildKind::kAttentionWorker ? "attention" : "expert"},
-               {"before", supervisor_.wanted(kind)},
-               {"now", count}});
+              {{"role", RoleName(role)}, {"before", supervisor_.wanted(kind)}, {"now", count}});
     supervisor_.SetWanted(kind, count, {}, {}, absl::Now());
   }
   Config rest = config;
+  rest.node.whole_workers = in_file_.node.whole_workers;
   rest.node.attention_workers = in_file_.node.attention_workers;
   rest.node.expert_workers = in_file_.node.expert_workers;
   if (rest == in_file_) return;
@@ -127,9 +144,10 @@ void NodeRun::Take(const Config& config) {
 }
 
 bool NodeRun::IsServing() const {
-  return !stopping_ && std::all_of(std::begin(kKinds), std::end(kKinds), [this](ChildKind kind) {
-    return supervisor_.ready(kind) >= supervisor_.wanted(kind);
-  });
+  return !stopping_ &&
+         std::all_of(kWorkerKinds.begin(), kWorkerKinds.end(), [this](const WorkerKind& worker) {
+           return supervisor_.ready(worker.kind) >= supervisor_.wanted(worker.kind);
+         });
 }
 
 void NodeRun::Report() {

@@ -36,7 +36,8 @@ class NodeRun {
   };
 
   // `processes` outlive it.
-  // Errors: of a worker that cannot be planned (node_plan.h), and of the addresses and ports.
+  // Errors: of a worker that cannot be planned (node_plan.h) or would refuse its settings, and of
+  // the addresses and ports.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<NodeRun>> Start(Options options,
                                                                       ChildRunner& processes);
 
@@ -47,6 +48,7 @@ class NodeRun {
   absl::Status Serve();
   void Handle(const ChildEvent& event);
   void FollowFile();
+  [[nodiscard]] absl::StatusOr<Config> Read(absl::string_view text) const;
   void Take(const Config& config);
   [[nodiscard]] bool IsServing() const;
   void Report();

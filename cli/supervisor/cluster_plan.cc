@@ -77,17 +77,47 @@ std::string AdminPort(std::int64_t first, std::int64_t index) {
   return absl::StrCat(first > 0 ? first + index : first);
 }
 
-absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, std::int64_t index,
-                                          std::int64_t workers) {
+// What attention and whole workers take.
+void AddAttentionFlags(const ClusterPlanArgs& args, std::int64_t index, Arguments& arguments) {
   const AttentionWorkerConfig& config = args.config.attention_worker;
-  ASSIGN_OR_RETURN(Arguments arguments,
-                   Worker(args, "attention_worker", AttentionThreads(args, workers)));
   for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   Add(arguments, "--cache-tokens", absl::StrCat(args.config.engine.cache_tokens));
   Add(arguments, "--max-batch-tokens", absl::StrCat(args.config.engine.max_batch_tokens));
   Add(arguments, "--max-sequences", absl::StrCat(config.max_sequences));
   Add(arguments, "--prefix-cache", config.prefix_cache ? "on" : "off");
   Add(arguments, "--admin-port", AdminPort(config.admin_port, index));
+}
+
+absl::string_view DeviceWord(DeviceChoice choice) {
+  switch (choice) {
+    case DeviceChoice::kAuto:
+      return "auto";
+    case DeviceChoice::kCpu:
+      return "cpu";
+    case DeviceChoice::kCuda:
+      return "cuda";
+  }
+  CHECK(false && "DeviceChoice out of range");
+}
+
+absl::StatusOr<ChildSpec> WholeWorker(const ClusterPlanArgs& args, std::int64_t index,
+                                      std::int64_t workers) {
+  ASSIGN_OR_RETURN(Arguments arguments, Worker(args, "sextant", AttentionThreads(args, workers)));
+  arguments.insert(arguments.begin() + 1, "worker");
+  AddAttentionFlags(args, index, arguments);
+  Add(arguments, "--device", std::string(DeviceWord(args.config.engine.device)));
+  Add(arguments, "--device-memory", absl::StrCat(args.config.engine.device_memory_bytes));
+  Add(arguments, "--gpu", absl::StrCat(index));
+  return ChildSpec{.name = absl::StrCat("whole_worker-", index + 1),
+                   .kind = ChildKind::kWholeWorker,
+                   .arguments = std::move(arguments)};
+}
+
+absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, std::int64_t index,
+                                          std::int64_t workers) {
+  ASSIGN_OR_RETURN(Arguments arguments,
+                   Worker(args, "attention_worker", AttentionThreads(args, workers)));
+  AddAttentionFlags(args, index, arguments);
   return ChildSpec{.name = absl::StrCat("attention_worker-", index + 1),
                    .kind = ChildKind::kAttentionWorker,
                    .arguments = std::move(arguments)};
@@ -117,7 +147,8 @@ absl::StatusOr<std::vector<ChildSpec>> PlanCluster(const ClusterPlanArgs& args) 
   children.push_back(std::move(router));
   const ClusterConfig& cluster = args.config.cluster;
   for (const auto& [kind, count] :
-       {std::pair(ChildKind::kAttentionWorker, cluster.attention_workers),
+       {std::pair(ChildKind::kWholeWorker, cluster.whole_workers),
+        std::pair(ChildKind::kAttentionWorker, cluster.attention_workers),
         std::pair(ChildKind::kExpertWorker, cluster.expert_workers)}) {
     for (std::int64_t i = 0; i < count; ++i) {
       ASSIGN_OR_RETURN(ChildSpec worker, PlanWorker(args, kind, i, count));
@@ -129,9 +160,17 @@ absl::StatusOr<std::vector<ChildSpec>> PlanCluster(const ClusterPlanArgs& args) 
 
 absl::StatusOr<ChildSpec> PlanWorker(const ClusterPlanArgs& args, ChildKind kind,
                                      std::int64_t index, std::int64_t workers) {
-  CHECK(kind != ChildKind::kRouter);
-  return kind == ChildKind::kAttentionWorker ? AttentionWorker(args, index, workers)
-                                             : ExpertWorker(args, index, workers);
+  switch (kind) {
+    case ChildKind::kWholeWorker:
+      return WholeWorker(args, index, workers);
+    case ChildKind::kAttentionWorker:
+      return AttentionWorker(args, index, workers);
+    case ChildKind::kExpertWorker:
+      return ExpertWorker(args, index, workers);
+    case ChildKind::kRouter:
+      break;
+  }
+  CHECK(false && "a router is no worker");
 }
 
 }  // namespace sextant::cli

@@ -14,7 +14,7 @@ namespace sextant::cli {
 struct ClusterPlanArgs {
   Config config{};
   std::string model_dir{};
-  std::string program_dir{};    // of router, attention_worker, expert_worker; empty: names alone
+  std::string program_dir{};    // of router, sextant and the rest; empty: names alone
   std::string runtime_dir{};    // for unix sockets, by which the processes reach each other
   std::string router_target{};  // by which the workers reach the router
   int processors = 1;
@@ -25,10 +25,11 @@ struct ClusterPlanArgs {
 
 // The router first, which listens on router_target as well.
 //
-
 // Threads:  engine.threads for each worker; 0 divides the processors among the attention workers
 //           and, twice over, among the expert workers, at least one each and at most all: in a
-//           layer the two kinds take turns, so that neither needs processors of its own.
+//           layer the two kinds take turns, so that neither needs processors of its own. Whole
+//           workers share them as attention workers do.
+// GPUs:     whole worker i, from 0, is given GPU i.
 // Errors:   NotFound naming a program that is not in program_dir.
 [[nodiscard]] absl::StatusOr<std::vector<ChildSpec>> PlanCluster(const ClusterPlanArgs& args);
 

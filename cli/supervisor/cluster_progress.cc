@@ -1,8 +1,11 @@
 #include "cli/supervisor/cluster_progress.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/membership/roles.h"
 
 namespace sextant::cli {
 namespace {
@@ -23,22 +26,28 @@ void Say(std::string line, std::string& last, std::vector<std::string>& lines) {
 }  // namespace
 
 bool Serves(const v1::ClusterStatus& status) {
-  const bool takes_sequences = std::any_of(
-      status.workers().begin(), status.workers().end(), [](const v1::WorkerStatus& worker) {
-        return worker.role() == v1::ROLE_ATTENTION && worker.state() == "ready";
-      });
-  return status.epoch() > 0 && takes_sequences && status.model().num_experts() > 0 &&
+  const auto is_ready = [&status](v1::Role role) {
+    return std::any_of(status.workers().begin(), status.workers().end(),
+                       [role](const v1::WorkerStatus& worker) {
+                         return worker.role() == role && worker.state() == "ready";
+                       });
+  };
+  if (is_ready(v1::ROLE_WHOLE)) return true;
+  return status.epoch() > 0 && is_ready(v1::ROLE_ATTENTION) && status.model().num_experts() > 0 &&
          status.experts_covered() == status.model().num_experts();
 }
 
 std::vector<std::string> ClusterProgress::Update(const v1::ClusterStatus& status) {
   std::vector<std::string> lines;
-  const int attention = Count(status, v1::ROLE_ATTENTION);
-  const int expert = Count(status, v1::ROLE_EXPERT);
-  if (attention + expert == 0) return lines;
-  Say(absl::StrCat("workers: ", attention, " of ", attention_workers_, " attention, ", expert,
-                   " of ", expert_workers_, " expert have joined"),
-      workers_, lines);
+  if (status.workers().empty()) return lines;
+  std::vector<std::string> counts;
+  for (const auto& [role, wanted] : {std::pair(v1::ROLE_WHOLE, wanted_.whole_workers),
+                                     std::pair(v1::ROLE_ATTENTION, wanted_.attention_workers),
+                                     std::pair(v1::ROLE_EXPERT, wanted_.expert_workers)}) {
+    if (wanted == 0) continue;
+    counts.push_back(absl::StrCat(Count(status, role), " of ", wanted, " ", RoleName(role)));
+  }
+  Say(absl::StrCat("workers: ", absl::StrJoin(counts, ", "), " have joined"), workers_, lines);
   if (status.epoch() > 0) {
     Say(absl::StrCat("experts: ", status.experts_covered(), " of ", status.model().num_experts(),
                      " of every layer are held"),

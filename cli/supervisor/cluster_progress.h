@@ -4,24 +4,23 @@
 #include <string>
 #include <vector>
 
+#include "common/config/role_config.h"
 #include "proto/sextant/v1/admin.pb.h"
 
 namespace sextant::cli {
 
-// True once every expert is held and an attention worker takes sequences.
+// True once a whole worker takes sequences, or an attention worker does and every expert is held.
 [[nodiscard]] bool Serves(const v1::ClusterStatus& status);
 
 class ClusterProgress {
  public:
-  ClusterProgress(int attention_workers, int expert_workers)
-      : attention_workers_(attention_workers), expert_workers_(expert_workers) {}
+  explicit ClusterProgress(const ClusterConfig& wanted) : wanted_(wanted) {}
 
   // Lines for people about what is new since the last call.
   [[nodiscard]] std::vector<std::string> Update(const v1::ClusterStatus& status);
 
  private:
-  const int attention_workers_;
-  const int expert_workers_;
+  const ClusterConfig wanted_;
   std::string workers_;
   std::string experts_;
 };

@@ -15,10 +15,20 @@ std::string Bracketed(const std::string& address) {
   return bare ? absl::StrCat("[", address, "]") : address;
 }
 
+struct Place {
+  const char* role;  // in the name of its socket
+  int order;         // in which ports are given out
+};
+
+Place PlaceOf(ChildKind kind) {
+  if (kind == ChildKind::kAttentionWorker) return {"attention", 0};
+  return kind == ChildKind::kExpertWorker ? Place{"expert", 1} : Place{"whole", 2};
+}
+
 // The first port of a kind; 0 and -1 stay what they are.
 std::int64_t FirstPort(std::int64_t first_of_all, ChildKind kind) {
-  const bool is_second = kind == ChildKind::kExpertWorker && first_of_all > 0;
-  return first_of_all + (is_second ? kNodeWorkersRange.max : 0);
+  return first_of_all > 0 ? first_of_all + PlaceOf(kind).order * kNodeWorkersRange.max
+                          : first_of_all;
 }
 
 }  // namespace
@@ -35,9 +45,9 @@ absl::StatusOr<ChildSpec> PlanNodeWorker(const NodePlanArgs& args, ChildKind kin
   std::vector<std::string> listen;
   if (!args.address.empty()) {
     const std::int64_t first = FirstPort(node.worker_port, kind);
-    const char* const role = kind == ChildKind::kAttentionWorker ? "attention" : "expert";
-    listen = {absl::StrCat(Bracketed(args.address), ":", first > 0 ? first + index : 0),
-              absl::StrCat("unix:", args.runtime_dir, "/", role, "-", index + 1, ".sock")};
+    listen = {
+        absl::StrCat(Bracketed(args.address), ":", first > 0 ? first + index : 0),
+        absl::StrCat("unix:", args.runtime_dir, "/", PlaceOf(kind).role, "-", index + 1, ".sock")};
   }
   plan.config.attention_worker.listen = listen;
   plan.config.expert_worker.listen = std::move(listen);

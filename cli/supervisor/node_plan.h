@@ -12,7 +12,7 @@ namespace sextant::cli {
 
 struct NodePlanArgs {
   Config config{};            // node.model: a folder
-  std::string program_dir{};  // of attention_worker, expert_worker
+  std::string program_dir{};  // of sextant, attention_worker, expert_worker
   std::string runtime_dir{};  // for unix sockets
   std::string address{};      // where other hosts reach this one; empty: they do not
   int processors = 1;

@@ -14,7 +14,7 @@
 //            streams end, while workers are kept alive; when it is gone, or the drain time is
 //            over, or at the second request, everybody gets SIGTERM, and after `stop_patience`
 //            SIGKILL. Where no router is among the children, the first request asks the attention
-//            workers to leave the cluster, as by SetWanted, and then the expert workers.
+//            and whole workers to leave the cluster, as by SetWanted, and then the expert workers.
 // Threads:   one; nothing here blocks or reads a clock, so that tests decide how time passes.
 #pragma once
 

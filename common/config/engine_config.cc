@@ -43,11 +43,12 @@ absl::Status CheckEngineConfig(const EngineConfig& config) {
   return absl::OkStatus();
 }
 
-absl::Status CheckClusterEngine(const EngineConfig& config) {
+absl::Status CheckSplitEngine(const EngineConfig& config) {
   if (config.device != DeviceChoice::kCuda) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      "engine.device is cuda, but the workers of a cluster compute on CPUs; set it to auto or cpu "
-      "here (GPUs are for `sextant generate` and `sextant bench`)");
+      "engine.device is cuda, but attention and expert workers compute on CPUs; run whole workers "
+      "and no others (`sextant up --whole 1`, cluster.whole_workers or node.whole_workers), or set "
+      "it to auto or cpu");
 }
 
 }  // namespace sextant

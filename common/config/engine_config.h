@@ -53,8 +53,9 @@ void ReadEngineSection(YamlReader& root, EngineConfig* config);
 // Errors: InvalidArgument for `cuda` with fp32, which no GPU computes here.
 [[nodiscard]] absl::Status CheckEngineConfig(const EngineConfig& config);
 
-// Whether the workers of a cluster can honour the settings: they compute on CPUs.
+// Whether attention and expert workers can honour the settings: they compute on CPUs. Whole workers
+// know GPUs.
 // Errors: FailedPrecondition for `cuda`.
-[[nodiscard]] absl::Status CheckClusterEngine(const EngineConfig& config);
+[[nodiscard]] absl::Status CheckSplitEngine(const EngineConfig& config);
 
 }  // namespace sextant

@@ -1,5 +1,7 @@
 #include "common/config/role_config.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace sextant {
 
 void ReadRouterSection(YamlReader& root, RouterConfig* config) {
@@ -31,8 +33,24 @@ void ReadExpertWorkerSection(YamlReader& root, ExpertWorkerConfig* config) {
   });
 }
 
+absl::Status CheckWorkerCounts(const ClusterConfig& config) {
+  if ((config.attention_workers > 0) != (config.expert_workers > 0)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        config.attention_workers, " attention and ", config.expert_workers,
+        " expert workers: they need each other, so run at least one of each, or whole workers"));
+  }
+  if (config.whole_workers + config.attention_workers == 0) {
+    return absl::InvalidArgumentError(
+        "a cluster of no workers serves nothing; run whole workers, or attention and expert "
+        "workers");
+  }
+  return absl::OkStatus();
+}
+
 void ReadClusterSection(YamlReader& root, ClusterConfig* config) {
   root.Section("cluster", [config](YamlReader& cluster) {
+    cluster.Int("whole_workers", &config->whole_workers, kWholeWorkersRange);
+    if (config->whole_workers > 0) config->attention_workers = config->expert_workers = 0;
     cluster.Int("attention_workers", &config->attention_workers, kAttentionWorkersRange);
     cluster.Int("expert_workers", &config->expert_workers, kExpertWorkersRange);
     cluster.Int("drain_seconds", &config->drain_seconds, kDrainSecondsRange);

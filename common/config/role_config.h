@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "common/config/yaml_reader.h"
 #include "common/observability/log.h"
 
@@ -17,8 +18,9 @@ inline constexpr IntRange kAdminPortRange = {.min = -1, .max = 65535};
 inline constexpr IntRange kQueueRange = {.min = 1, .max = 1 << 20};
 inline constexpr IntRange kWaitSecondsRange = {.min = 1, .max = 86400};
 inline constexpr IntRange kMaxSequencesRange = {.min = 1, .max = 4096};
-inline constexpr IntRange kAttentionWorkersRange = {.min = 1, .max = 64};
-inline constexpr IntRange kExpertWorkersRange = {.min = 1, .max = 64};
+inline constexpr IntRange kAttentionWorkersRange = {.min = 0, .max = 64};
+inline constexpr IntRange kExpertWorkersRange = {.min = 0, .max = 64};
+inline constexpr IntRange kWholeWorkersRange = {.min = 0, .max = 64};
 inline constexpr IntRange kDrainSecondsRange = {.min = 0, .max = 86400};
 inline constexpr IntRange kSpareExpertsRange = {.min = 0, .max = 64};
 inline constexpr IntRange kReplicatedExpertsRange = {.min = 0, .max = 1024};
@@ -57,6 +59,9 @@ struct ExpertWorkerConfig {
 };
 
 struct ClusterConfig {
+  // Each computes a whole model, so needs none of the others: where a file sets this one, the next
+  // two are 0 unless it sets them too.
+  std::int64_t whole_workers = 0;
   std::int64_t attention_workers = 1;
   std::int64_t expert_workers = 2;
   std::int64_t drain_seconds = 30;  // that running streams get to end, after the first signal
@@ -65,6 +70,10 @@ struct ClusterConfig {
 
   friend bool operator==(const ClusterConfig&, const ClusterConfig&) = default;
 };
+
+// Whether workers in these numbers can serve. Errors: InvalidArgument where there are attention
+// workers and no expert workers, or the other way round, or no workers at all.
+[[nodiscard]] absl::Status CheckWorkerCounts(const ClusterConfig& config);
 
 // Each declares the section's keys on the root of a file.
 void ReadRouterSection(YamlReader& root, RouterConfig* config);

@@ -12,11 +12,14 @@ namespace sextant {
 int RunAsProcess(const char* role, Program& program, int argc, char** argv) {
   PrepareProcess();
   StopSignals signals;
-  return program(Arguments(argv, argv + argc), signals,
-                 [role](const std::vector<std::string>& targets) {
-                   std::printf("ready %s %s\n", role, absl::StrJoin(targets, " ").c_str());
-                   std::fflush(stdout);
-                 });
+  return program(Arguments(argv, argv + argc), signals, ReadyLine(role));
+}
+
+ReadyFunction ReadyLine(const char* role) {
+  return [role](const std::vector<std::string>& targets) {
+    std::printf("ready %s %s\n", role, absl::StrJoin(targets, " ").c_str());
+    std::fflush(stdout);
+  };
 }
 
 std::optional<int> Parse(CLI::App& app, const Arguments& arguments) {

@@ -29,6 +29,9 @@ using Program = int(const Arguments& arguments, StopSource& stop, const ReadyFun
 // The whole of main(): stops at signals, and says "ready ROLE TARGET..." on standard output.
 int RunAsProcess(const char* role, Program& program, int argc, char** argv);
 
+// What says so.
+[[nodiscard]] ReadyFunction ReadyLine(const char* role);
+
 // The exit status, when `arguments` ask for help or are wrong; else they are in `app`'s variables.
 [[nodiscard]] std::optional<int> Parse(CLI::App& app, const Arguments& arguments);
 

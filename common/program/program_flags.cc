@@ -27,7 +27,6 @@ absl::StatusOr<Config> ReadProgramConfig(const ProgramFlags& flags) {
   Config config;
   if (!flags.config_file.empty()) {
     ASSIGN_OR_RETURN(config, ReadConfig(flags.config_file));
-    RETURN_IF_ERROR(CheckClusterEngine(config.engine));
   }
   RETURN_IF_ERROR(LayOver(flags, config));
   return config;

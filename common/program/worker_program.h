@@ -1,5 +1,5 @@
-// What both kinds of worker do around their role: their common flags, and one life from the metrics
-// page to the goodbye.
+// What every kind of worker does around their role: their common flags, and one life from the
+// metrics page to the goodbye.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -12,6 +12,7 @@ constexpr char kRole[] = "expert_worker";
 
 absl::Status Run(const WorkerFlags& flags, StopSource& stop, const ReadyFunction& on_ready) {
   ASSIGN_OR_RETURN(Config config, ReadWorkerConfig(flags));
+  RETURN_IF_ERROR(CheckSplitEngine(config.engine));
   ExpertWorkerConfig& own = config.expert_worker;
   LayOver(flags.program.admin_port, own.admin_port);
   LayOver(flags.listen, own.listen);

@@ -40,4 +40,22 @@ inline v1::ClusterStatus SmallClusterStatus() {
   return status;
 }
 
+// The same without those two, and with one whole worker.
+inline v1::ClusterStatus WholeClusterStatus() {
+  v1::ClusterStatus status = SmallClusterStatus();
+  status.clear_workers();
+  status.set_epoch(0);
+  status.set_numeric_profile("cuda");
+  v1::WorkerStatus& whole = *status.add_workers();
+  whole.set_role(v1::ROLE_WHOLE);
+  whole.set_worker_id("whole-box-3-cc");
+  whole.set_target("unix:/run/w");
+  whole.set_state("ready");
+  whole.set_cache_blocks(1000);
+  whole.set_free_blocks(900);
+  whole.set_running(8);
+  whole.set_tokens_per_second(2000);
+  return status;
+}
+
 }  // namespace sextant

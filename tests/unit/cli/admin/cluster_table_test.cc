@@ -29,6 +29,16 @@ expert     expert-box-2-bb     unix:/run/e  silent 0.6s  4      0-7      -      
 )");
 }
 
+TEST(ClusterTableTest, AWholeWorkerHoldsAllExperts) {
+  EXPECT_EQ(ClusterTable(WholeClusterStatus(), false),
+            R"(sextant 0.1.0, up 3m12s: steady, epoch 0, 8 of 8 experts held
+model - -, bf16, profile cuda; requests: 0 running, 2 of 256 queued
+
+ROLE   WORKER          ADDRESS      STATE  EPOCH  EXPERTS  CACHE  RUNNING  WAITING  TOKENS/S
+whole  whole-box-3-cc  unix:/run/w  ready  0      all      10%    8        0        2000.0
+)");
+}
+
 TEST(ClusterTableTest, EventsComeOnRequest) {
   EXPECT_THAT(ClusterTable(SmallClusterStatus(), false), Not(HasSubstr("something happened")));
   EXPECT_THAT(ClusterTable(SmallClusterStatus(), true), HasSubstr("something happened\n"));
@@ -48,6 +58,7 @@ TEST(ClusterJsonTest, HasTheFieldsOfTheMessage) {
   EXPECT_EQ(document["workers"][0]["role"], "attention");
   EXPECT_EQ(document["workers"][1]["experts"].size(), 8U);
   EXPECT_EQ(document["queue"]["capacity"], 256);
+  EXPECT_EQ(document["host"]["whole_workers"], 0);
   EXPECT_EQ(document["events"].size(), 1U);
 }
 

@@ -12,6 +12,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 // Three of the experts are held, and two of them are hot.
@@ -58,7 +59,27 @@ TEST(TopViewTest, ALineIsForPrograms) {
   EXPECT_EQ(
       TopLine(Cluster()),
       "epoch=4 phase=waiting-for-workers tokens/s=41.2 running=3 waiting=0 queued=2 cache=25% "
-      "attention=1 expert=1 covered=8/8");
+      "attention=1 expert=1 whole=0 covered=8/8");
+}
+
+TEST(TopViewTest, AClusterOfWholeWorkersSpeaksOfNoOthers) {
+  const std::vector<std::string> lines =
+      TopScreen(WholeClusterStatus(), {.columns = 100, .rows = 24});
+  EXPECT_THAT(lines, Contains(HasSubstr("WHOLE, ALL EXPERTS")));
+  EXPECT_THAT(lines, Contains(HasSubstr("[##                  ] 10%")));
+  EXPECT_THAT(lines, Contains(HasSubstr("8 of 8 experts held")));
+  EXPECT_THAT(lines, Each(Not(HasSubstr("ATTENTION"))));
+  EXPECT_THAT(lines, Each(Not(HasSubstr("HELD"))));
+  EXPECT_THAT(TopLine(WholeClusterStatus()), HasSubstr("attention=0 expert=0 whole=1 "));
+}
+
+TEST(TopViewTest, WholeWorkersBesideOthersComeFirst) {
+  v1::ClusterStatus status = SmallClusterStatus();
+  *status.add_workers() = WholeClusterStatus().workers(0);
+  const std::vector<std::string> lines = TopScreen(status, {.columns = 100, .rows = 24});
+  EXPECT_THAT(lines, Contains(HasSubstr("WHOLE, ALL EXPERTS")));
+  EXPECT_THAT(lines, Contains(HasSubstr("attention-box-1-aa")));
+  EXPECT_THAT(lines, Contains(HasSubstr("expert-box-2-bb")));
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ std::string Yaml(int attention, int experts) {
 class NodeRunTest : public ::testing::Test {
  protected:
   NodeRunTest() {
-    for (const char* program : {"attention_worker", "expert_worker"}) {
+    for (const char* program : {"attention_worker", "expert_worker", "sextant"}) {
       dir_.Write(program, "");
       std::filesystem::permissions(dir_.File(program), std::filesystem::perms::owner_all);
     }
@@ -109,6 +109,34 @@ TEST_F(NodeRunTest, FollowsTheCountsInItsFile) {
                           "expert_worker-4",
                           "expert_worker-1", "attention_worker-1 attention_worker-2"));
   EXPECT_EQ(ready_.size(), 1U);
+}
+
+TEST_F(NodeRunTest, WholeWorkersRunAloneAndAsManyAsTheFileSays) {
+  const auto yaml = [](int whole) {
+    return absl::StrCat("engine: {device: cuda}\nnode: {whole_workers: ", whole,
+                        ", listen: [\"127.0.0.1:0\"]}\n");
+  };
+  std::vector<std::string> running;
+  Run(yaml(1), [&](int wait) {
+    if (wait % 5 == 4) running.push_back(runner_.Running());
+    if (IsStep(wait, 1)) dir_.Write("node.yaml", yaml(2));
+    // With a GPU asked for, workers for CPUs are not taken.
+    if (IsStep(wait, 2)) dir_.Write("node.yaml", Yaml(1, 1));
+    if (IsStep(wait, 3)) Stop();
+  });
+  EXPECT_THAT(running, ElementsAre("whole_worker-1", "whole_worker-1 whole_worker-2",
+                                   "whole_worker-1 whole_worker-2"));
+}
+
+TEST_F(NodeRunTest, WorkersForCpusRefuseAGpu) {
+  auto config = ParseConfig("engine: {device: cuda}\n", "node.yaml");
+  ASSERT_TRUE(config.ok());
+  EXPECT_THAT(MessageOf(NodeRun::Start({.plan = {.config = *config, .program_dir = dir_.path()},
+                                        .config_file = "node.yaml",
+                                        .config_text = "engine: {device: cuda}\n",
+                                        .on_ready = {}},
+                                       runner_)),
+              HasSubstr("run whole workers"));
 }
 
 TEST_F(NodeRunTest, AWrongFileKeepsTheLastGoodCounts) {

@@ -21,7 +21,7 @@ using ::testing::Not;
 class ClusterPlanTest : public ::testing::Test {
  protected:
   ClusterPlanTest() {
-    for (const char* program : {"router", "attention_worker", "expert_worker"}) {
+    for (const char* program : {"router", "attention_worker", "expert_worker", "sextant"}) {
       dir_.Write(program, "#!/bin/sh\n");
       std::filesystem::permissions(dir_.File(program), std::filesystem::perms::owner_all);
     }
@@ -30,6 +30,15 @@ class ClusterPlanTest : public ::testing::Test {
              .runtime_dir = "/run/s",
              .router_target = RouterSocket("/run/s"),
              .processors = 8};
+  }
+
+  std::vector<std::string> Names() {
+    std::vector<std::string> names;
+    const auto plan = PlanCluster(args_);
+    EXPECT_TRUE(plan.ok()) << plan.status();
+    if (!plan.ok()) return names;
+    for (const ChildSpec& child : *plan) names.push_back(child.name);
+    return names;
   }
 
   std::string Line(std::size_t child) {
@@ -46,10 +55,8 @@ TEST_F(ClusterPlanTest, TheRouterComesFirstAndHasASocketOfItsOwn) {
   args_.config.cluster.expert_workers = 3;
   const auto plan = PlanCluster(args_);
   ASSERT_TRUE(plan.ok()) << plan.status();
-  std::vector<std::string> names;
-  for (const ChildSpec& child : *plan) names.push_back(child.name);
-  EXPECT_THAT(names, ElementsAre("router", "attention_worker-1", "expert_worker-1",
-                                 "expert_worker-2", "expert_worker-3"));
+  EXPECT_THAT(Names(), ElementsAre("router", "attention_worker-1", "expert_worker-1",
+                                   "expert_worker-2", "expert_worker-3"));
   EXPECT_EQ(plan->front().kind, ChildKind::kRouter);
   EXPECT_EQ(plan->at(1).kind, ChildKind::kAttentionWorker);
   EXPECT_THAT(Line(0), HasSubstr("/router --model /models/m --log-level info "
@@ -90,6 +97,34 @@ TEST_F(ClusterPlanTest, SettingsBecomeFlagsOfTheirProgram) {
   EXPECT_THAT(Line(2), AllOf(HasSubstr(" --dtype fp32 "), Not(HasSubstr("--cache-tokens")),
                              EndsWith(" --admin-port 9200 ")));
   EXPECT_THAT(Line(3), EndsWith(" --admin-port 9201 "));
+}
+
+TEST_F(ClusterPlanTest, WholeWorkersAreThisProgramAndHaveAGpuEach) {
+  args_.config.cluster = {.whole_workers = 2, .attention_workers = 0, .expert_workers = 0};
+  args_.config.engine.device = DeviceChoice::kCuda;
+  args_.config.engine.device_memory_bytes = std::int64_t{40} << 30;
+  args_.config.engine.cache_tokens = 99;
+  args_.config.attention_worker.max_sequences = 7;
+  args_.config.attention_worker.admin_port = 9100;
+  EXPECT_THAT(Names(), ElementsAre("router", "whole_worker-1", "whole_worker-2"));
+  EXPECT_THAT(Line(1), AllOf(HasSubstr("/sextant worker --model /models/m "),
+                             HasSubstr(" --router unix:/run/s/router.sock "),
+                             HasSubstr(" --threads 4 "), HasSubstr(" --cache-tokens 99 "),
+                             HasSubstr(" --max-sequences 7 "), HasSubstr(" --admin-port 9100 "),
+                             HasSubstr(" --device cuda --device-memory 42949672960 --gpu 0 ")));
+  EXPECT_THAT(Line(2), AllOf(HasSubstr(" --admin-port 9101 "), EndsWith(" --gpu 1 ")));
+  const auto added = PlanWorker(args_, ChildKind::kWholeWorker, 5, 6);
+  ASSERT_TRUE(added.ok()) << added.status();
+  EXPECT_EQ(added->name, "whole_worker-6");
+  EXPECT_EQ(added->arguments.back(), "5");
+}
+
+TEST_F(ClusterPlanTest, WholeWorkersComeBeforeThoseBesideThem) {
+  args_.config.cluster = {.whole_workers = 1, .attention_workers = 1, .expert_workers = 1};
+  EXPECT_THAT(Names(),
+              ElementsAre("router", "whole_worker-1", "attention_worker-1", "expert_worker-1"));
+  EXPECT_THAT(Line(1), HasSubstr(" --device auto --device-memory 0 "));
+  EXPECT_THAT(Line(2), Not(HasSubstr("--device")));
 }
 
 TEST_F(ClusterPlanTest, AMissingProgramIsNamed) {

@@ -17,7 +17,7 @@ v1::WorkerStatus& AddWorker(v1::ClusterStatus& status, v1::Role role, const char
 }
 
 TEST(ClusterProgressTest, EachStageIsSaidOnce) {
-  ClusterProgress progress(1, 2);
+  ClusterProgress progress({.attention_workers = 1, .expert_workers = 2});
   v1::ClusterStatus status;
   EXPECT_THAT(progress.Update(status), IsEmpty());
   AddWorker(status, v1::ROLE_EXPERT, "joining");
@@ -28,6 +28,21 @@ TEST(ClusterProgressTest, EachStageIsSaidOnce) {
   status.mutable_model()->set_num_experts(64);
   status.set_experts_covered(32);
   EXPECT_THAT(progress.Update(status), ElementsAre("experts: 32 of 64 of every layer are held"));
+}
+
+TEST(ClusterProgressTest, OnlyThoseThatAreToRunAreSpokenOf) {
+  ClusterProgress progress({.whole_workers = 2, .attention_workers = 0, .expert_workers = 0});
+  v1::ClusterStatus status;
+  AddWorker(status, v1::ROLE_WHOLE, "ready");
+  EXPECT_THAT(progress.Update(status), ElementsAre("workers: 1 of 2 whole have joined"));
+}
+
+TEST(ServesTest, AWholeWorkerIsEnough) {
+  v1::ClusterStatus status;
+  v1::WorkerStatus& worker = AddWorker(status, v1::ROLE_WHOLE, "joining");
+  EXPECT_FALSE(Serves(status));
+  worker.set_state("ready");
+  EXPECT_TRUE(Serves(status));
 }
 
 TEST(ServesTest, EveryExpertAndAnAttentionWorkerAreNeeded) {

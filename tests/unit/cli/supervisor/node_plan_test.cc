@@ -20,7 +20,7 @@ using ::testing::Not;
 class NodePlanTest : public ::testing::Test {
  protected:
   NodePlanTest() {
-    for (const char* program : {"attention_worker", "expert_worker"}) {
+    for (const char* program : {"attention_worker", "expert_worker", "sextant"}) {
       dir_.Write(program, "");
       std::filesystem::permissions(dir_.File(program), std::filesystem::perms::owner_all);
     }
@@ -54,6 +54,9 @@ TEST_F(NodePlanTest, AnAddressHasAPortForEachAndASocketForThisHost) {
               HasSubstr(" --listen 10.0.0.7:7201 --listen unix:/run/s/attention-2.sock "));
   EXPECT_THAT(Line(ChildKind::kExpertWorker, 1),
               HasSubstr(" --listen 10.0.0.7:7265 --listen unix:/run/s/expert-2.sock "));
+  EXPECT_THAT(Line(ChildKind::kWholeWorker, 1),
+              AllOf(HasSubstr(" --listen 10.0.0.7:7329 --listen unix:/run/s/whole-2.sock "),
+                    HasSubstr(" --gpu 1 ")));
   args_.config.node.worker_port = 0;
   args_.address = "fd00::7";
   EXPECT_THAT(Line(ChildKind::kExpertWorker, 1), HasSubstr(" --listen [fd00::7]:0 "));
@@ -63,6 +66,7 @@ TEST_F(NodePlanTest, MetricsPagesHavePortsInTheSameOrder) {
   args_.config.node.worker_admin_port = 9500;
   EXPECT_THAT(Line(ChildKind::kAttentionWorker, 3), EndsWith(" --admin-port 9503 "));
   EXPECT_THAT(Line(ChildKind::kExpertWorker, 3), EndsWith(" --admin-port 9567 "));
+  EXPECT_THAT(Line(ChildKind::kWholeWorker, 3), HasSubstr(" --admin-port 9631 "));
   args_.config.node.worker_admin_port = -1;
   EXPECT_THAT(Line(ChildKind::kExpertWorker, 3), EndsWith(" --admin-port -1 "));
 }

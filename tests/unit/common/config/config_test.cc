@@ -46,6 +46,7 @@ TEST(Config, TheExampleFileHoldsEveryDefault) {
   EXPECT_EQ(example->attention_worker.admin_port, defaults.attention_worker.admin_port);
   EXPECT_EQ(example->expert_worker.listen, defaults.expert_worker.listen);
   EXPECT_EQ(example->expert_worker.admin_port, defaults.expert_worker.admin_port);
+  EXPECT_EQ(example->cluster.whole_workers, defaults.cluster.whole_workers);
   EXPECT_EQ(example->cluster.attention_workers, defaults.cluster.attention_workers);
   EXPECT_EQ(example->cluster.expert_workers, defaults.cluster.expert_workers);
   EXPECT_EQ(example->cluster.drain_seconds, defaults.cluster.drain_seconds);
@@ -133,11 +134,50 @@ TEST(Config, WhatIsOutOfRangeIsNamed) {
   EXPECT_THAT(MessageOf(ParseConfig("engine:\n  threads: -1\n", "f.yaml")),
               StartsWith("f.yaml:2: engine.threads must be an integer from 0 to 1024"));
   EXPECT_THAT(MessageOf(ParseConfig("cluster:\n  expert_workers: 65\n", "f.yaml")),
-              StartsWith("f.yaml:2: cluster.expert_workers must be an integer from 1 to 64"));
+              StartsWith("f.yaml:2: cluster.expert_workers must be an integer from 0 to 64"));
   EXPECT_THAT(MessageOf(ParseConfig("engine:\n  device: gpu\n", "f.yaml")),
               StartsWith("f.yaml:2: engine.device must be auto or cpu or cuda"));
   EXPECT_THAT(MessageOf(ParseConfig("engine:\n  device_memory: lots\n", "f.yaml")),
               StartsWith("f.yaml:2: engine.device_memory is wrong: \"lots\" is not a size"));
+}
+
+TEST(Config, WholeWorkersStandAloneUnlessOthersAreAskedFor) {
+  const auto alone = ParseConfig("cluster: {whole_workers: 2}\nnode: {whole_workers: 3}\n", "f");
+  ASSERT_TRUE(alone.ok()) << alone.status();
+  EXPECT_EQ(alone->cluster.whole_workers, 2);
+  EXPECT_EQ(alone->cluster.attention_workers, 0);
+  EXPECT_EQ(alone->cluster.expert_workers, 0);
+  EXPECT_EQ(alone->node.whole_workers, 3);
+  EXPECT_EQ(alone->node.attention_workers, 0);
+  EXPECT_EQ(alone->node.expert_workers, 0);
+  // In any order.
+  const auto beside = ParseConfig(
+      "cluster: {attention_workers: 1, expert_workers: 4, whole_workers: 2}\n"
+      "node: {whole_workers: 0}\n",
+      "f");
+  ASSERT_TRUE(beside.ok()) << beside.status();
+  EXPECT_EQ(beside->cluster.attention_workers, 1);
+  EXPECT_EQ(beside->cluster.expert_workers, 4);
+  EXPECT_EQ(beside->node.attention_workers, 1);
+}
+
+TEST(ClusterConfig, WorkersThatCannotServeAreRefused) {
+  const auto check = [](std::int64_t whole, std::int64_t attention, std::int64_t experts) {
+    return CheckWorkerCounts(
+        {.whole_workers = whole, .attention_workers = attention, .expert_workers = experts});
+  };
+  EXPECT_TRUE(check(0, 1, 2).ok());
+  EXPECT_TRUE(check(1, 0, 0).ok());
+  EXPECT_TRUE(check(1, 1, 1).ok());
+  EXPECT_THAT(MessageOf(check(1, 1, 0)), HasSubstr("need each other"));
+  EXPECT_THAT(MessageOf(check(0, 0, 3)), HasSubstr("0 attention and 3 expert workers"));
+  EXPECT_THAT(MessageOf(check(0, 0, 0)), HasSubstr("no workers"));
+}
+
+TEST(EngineConfig, AGpuIsForWholeWorkers) {
+  EXPECT_THAT(MessageOf(CheckSplitEngine({.device = DeviceChoice::kCuda})),
+              HasSubstr("run whole workers"));
+  EXPECT_TRUE(CheckSplitEngine({.device = DeviceChoice::kAuto}).ok());
 }
 
 TEST(EngineConfig, AGpuIsNotAskedToComputeInFp32) {

@@ -50,9 +50,9 @@ TEST_F(ProgramFlagsTest, WithoutFileAndFlagsAllHasItsDefault) {
   EXPECT_EQ(config->cluster.log_level, LogLevel::kInfo);
 }
 
-TEST_F(ProgramFlagsTest, ADeviceThatNoWorkerHasIsRefused) {
+TEST_F(ProgramFlagsTest, WhetherThereIsADeviceIsForWorkersToJudge) {
   const std::string file = dir_.Write("gpu.yaml", "engine: {device: cuda}\n");
-  EXPECT_THAT(MessageOf(Read({"--config", file}).status()), HasSubstr("engine.device is cuda"));
+  EXPECT_TRUE(Read({"--config", file}).ok());
 }
 
 TEST_F(ProgramFlagsTest, WithoutFlagsTheFileHolds) {
