@@ -46,7 +46,7 @@ class EngineThread {
     std::size_t max_streams = 64;
     absl::Duration retry_pause = absl::Milliseconds(20);  // after a step that failed
     const Clock* clock = nullptr;                         // null: the real one
-    std::function<void(const StepReport&)> on_step;
+    std::function<void(const StepReport&)> on_step = nullptr;
     // A step has failed for good, and its sequences have not been told yet; may end the process.
     std::function<void(const absl::Status&)> on_failure = nullptr;
   };

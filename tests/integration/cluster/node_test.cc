@@ -87,8 +87,10 @@ class ClusterNodeTest : public ::testing::Test {
                         ", listen: [\"127.0.0.1:0\"]}\n");
   }
 
-  void StartNode(int attention, int experts) {
-    config_.Write(Yaml(attention, experts));
+  void StartNode(int attention, int experts) { StartNodeWith(Yaml(attention, experts)); }
+
+  void StartNodeWith(const std::string& yaml) {
+    config_.Write(yaml);
     ASSERT_NO_FATAL_FAILURE(Start("node",
                                   {SEXTANT_PROGRAM, "node", "--config", config_.path(), "--model",
                                    Model(), "--router", router_target_, "--address", "127.0.0.1"},
@@ -185,6 +187,23 @@ TEST_F(ClusterNodeTest, StreamsRunOnWhileTheRoutersFileAsksForCopiesOfExperts) {
   EXPECT_EQ(status.epoch(), epoch + 3);
   EXPECT_EQ(status.change().cause(), "settings");
   EXPECT_EQ(status.queue().capacity(), 256);  // takes a restart
+}
+
+TEST_F(ClusterNodeTest, StreamsRunOnWhileItsFileAsksForOneTwoAndOneWholeWorkers) {
+  const auto yaml = [](int whole) {
+    return absl::StrCat("cluster: {log_level: warning, drain_seconds: 60}\n",
+                        "engine: {device: cpu}\n", "node: {whole_workers: ", whole,
+                        ", listen: [\"127.0.0.1:0\"]}\n");
+  };
+  ASSERT_NO_FATAL_FAILURE(StartNodeWith(yaml(1)));
+  WhileStreamsRun(router_target_, Model(), [&] {
+    for (const int count : {2, 1}) {
+      config_.Write(yaml(count));
+      EXPECT_TRUE(Eventually([&] { return ReadyWorkers(v1::ROLE_WHOLE) == count; }));
+    }
+  });
+  EXPECT_TRUE(Eventually([&] { return ChildrenOf(node_).size() == 1; }));
+  EXPECT_TRUE(IsServing(node_target_, "workers"));
 }
 
 TEST_F(ClusterNodeTest, AStopLetsStreamsEndAndThenAllWorkersGo) {

@@ -16,6 +16,8 @@ using ::testing::SizeIs;
 
 constexpr int kStreams = 32;
 constexpr int kTokens = 24;
+// Whole workers would take a GPU where there is one, whose bits are others.
+constexpr char kOnCpu[] = "engine:\n  device: cpu\n";
 
 std::string Model() { return std::string(SEXTANT_SOURCE_DIR) + "/tests/golden/model/lite"; }
 
@@ -23,6 +25,7 @@ struct Shape {
   std::string name;
   int attention = 1;
   int experts = 1;
+  int whole = 0;
   std::string yaml{};
   bool in_process = false;
 };
@@ -52,6 +55,7 @@ TEST_P(SameBytesTest, AsInOneProcess) {
   const auto up = UpProcess::Start({.model = Model(),
                                     .attention = shape.attention,
                                     .experts = shape.experts,
+                                    .whole = shape.whole,
                                     .yaml = shape.yaml,
                                     .in_process = shape.in_process});
   ASSERT_TRUE(up.ok()) << up.status();
@@ -84,6 +88,14 @@ INSTANTIATE_TEST_SUITE_P(
               .yaml = "attention_worker:\n  prefix_cache: false\n"},
         // 32 sequences of up to 114 tokens do not fit into 1,024: some are preempted.
         Shape{.name = "WithPreemption", .experts = 2, .yaml = "engine:\n  cache_tokens: 1024\n"},
+        Shape{.name = "OneWholeWorker", .attention = 0, .experts = 0, .whole = 1, .yaml = kOnCpu},
+        Shape{.name = "WholeWorkersBesideOthers", .experts = 2, .whole = 2, .yaml = kOnCpu},
+        Shape{.name = "WholeWorkersInOneProcess",
+              .attention = 0,
+              .experts = 0,
+              .whole = 2,
+              .yaml = kOnCpu,
+              .in_process = true},
         Shape{.name = "AllRolesInOneProcess", .experts = 2, .in_process = true},
         Shape{.name = "InShortChunks", .experts = 2, .yaml = "engine:\n  max_batch_tokens: 7\n"}),
     [](const auto& tested) { return tested.param.name; });

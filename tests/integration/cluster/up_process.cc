@@ -48,6 +48,7 @@ absl::StatusOr<std::unique_ptr<UpProcess>> UpProcess::Start(const Options& optio
                                         "--model",       options.model,
                                         "--attention",   absl::StrCat(options.attention),
                                         "--experts",     absl::StrCat(options.experts),
+                                        "--whole",       absl::StrCat(options.whole),
                                         "--listen",      "127.0.0.1:0",
                                         "--config",      config,
                                         "--runtime-dir", up->dir_.File("run")};

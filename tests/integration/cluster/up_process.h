@@ -23,6 +23,7 @@ class UpProcess {
     std::string model;
     int attention = 1;
     int experts = 2;
+    int whole = 0;
     // More of the configuration: "attention_worker:\n  prefix_cache: false\n".
     std::string yaml{};
     bool in_process = false;

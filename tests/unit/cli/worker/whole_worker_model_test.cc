@@ -67,10 +67,11 @@ TEST_F(WholeWorkerModelTest, AGpuOffersItsOwnProfileAloneAndHasItsCacheAtOnce) {
 
 TEST_F(WholeWorkerModelTest, ACpuOffersAllThatItHasAndIsBuiltForAnyOfIt) {
   Read("plain");
-  for (const std::string& profile : *OfferedProfiles()) {
+  const std::vector<std::string> offered = *OfferedProfiles();
+  for (const std::string& profile : offered) {
     const auto model = Open({.choice = DeviceChoice::kCpu, .open_gpu = Gpus(1)});
     ASSERT_TRUE(model.ok()) << model.status();
-    EXPECT_EQ((*model)->profiles(), *OfferedProfiles());
+    EXPECT_EQ((*model)->profiles(), offered);
     EXPECT_EQ((*model)->cache().shape().num_blocks, 10);
     EXPECT_TRUE((*model)->Build(profile).ok()) << profile;
   }
