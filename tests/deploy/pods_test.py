@@ -40,6 +40,21 @@ class PodsTest(unittest.TestCase):
             self.assertEqual(config(after, f"demo-sextant-{names[-1]}")["node"]["expert_workers"], 4)
             self.assertEqual(config(after, f"demo-sextant-{names[0]}")["node"]["attention_workers"], 2)
 
+    def test_the_number_of_whole_workers_reaches_running_pods(self):
+        before = chart.objects({"layout": "whole"})
+        after = chart.objects({"layout": "whole", "wholeWorkers": {"perNode": 3}})
+        self.assertEqual({key for key in before if before[key] != after[key]},
+                         {("ConfigMap", "demo-sextant-node")})
+        counts = {key: value for key, value in config(after, "demo-sextant-node")["node"].items()
+                  if key.endswith("_workers")}
+        self.assertEqual(counts, {"attention_workers": 0, "expert_workers": 0, "whole_workers": 3})
+
+    def test_whole_workers_compute_on_what_the_backend_says(self):
+        self.assertEqual(config(RELEASES["single-40g"], "demo-sextant-node")["engine"]["device"], "cuda")
+        self.assertEqual(config(chart.objects({"layout": "whole"}), "demo-sextant-node")["engine"]["device"],
+                         "cpu")
+        self.assertNotIn("device", config(RELEASES["node-8x80g"], "demo-sextant-node")["engine"])
+
     def test_placement_reaches_the_running_router_and_restarts_nothing(self):
         before = chart.objects()
         for value, key in (("rebalance", "rebalance"), ("spareExperts", "spare_experts"),
@@ -177,6 +192,14 @@ class PodsTest(unittest.TestCase):
         first = config(rendered, "demo-sextant-node")["node"]["worker_admin_port"]
         self.assertEqual(ports, [first, first + 64, first + 65, first + 66])
 
+    def test_each_whole_worker_is_scraped_behind_the_ports_of_the_others(self):
+        rendered = chart.objects(chart.merged(PARTS, {"layout": "whole", "wholeWorkers": {"perNode": 2}}))
+        endpoints = rendered["PodMonitor", "demo-sextant-node"]["spec"]["podMetricsEndpoints"]
+        ports = [int(rule["replacement"].split(":")[1]) for endpoint in endpoints
+                 for rule in endpoint.get("relabelings", [])]
+        first = config(rendered, "demo-sextant-node")["node"]["worker_admin_port"]
+        self.assertEqual(ports, [first + 128, first + 129])
+
     def test_names_stay_short_enough_for_a_long_release(self):
         for layout in ("colocated", "apart"):
             for kind, name in chart.objects({**PARTS, "layout": layout}, name="r" * 53):
@@ -244,6 +267,18 @@ class PoliciesTest(unittest.TestCase):
                           if port not in (attention + 63, expert + 63)}, wanted)
         self.assertIn(("attention", "expert", expert + 63), found)
         self.assertIn(("router", "attention", attention + 63), found)
+
+    def test_whole_workers_speak_with_the_router_alone(self):
+        rendered = chart.objects(chart.PRESETS["single-40g"])
+        policy = rendered["NetworkPolicy", "demo-sextant-node"]["spec"]
+        peers = [(peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"],
+                  rule["ports"][0]["port"], rule["ports"][0].get("endPort"))
+                 for part, key in (("ingress", "from"), ("egress", "to"))
+                 for rule in policy[part] for peer in rule.get(key, []) if "podSelector" in peer]
+        self.assertEqual(peers, [("router", 7328, 7391), ("router", 7070, None)])
+        to_nodes = [rule["ports"] for rule in
+                    rendered["NetworkPolicy", "demo-sextant-router"]["spec"]["egress"] if "to" in rule]
+        self.assertEqual(to_nodes, [[{"port": 7328, "endPort": 7391}]])
 
     def test_clients_can_be_named(self):
         rendered = chart.objects({"networkPolicy": {"clients": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}})

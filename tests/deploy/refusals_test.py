@@ -12,6 +12,7 @@ LITE = {"model": {"name": "lite", "source": "pvc", "pvc": {"claimName": "lite"}}
 ROOMY = {**LITE, "node": {"resources": {"limits": {"memory": "64Gi"}}}}
 CARD = {**LITE, "backend": "cuda", "node": {"gpus": 1, "gpuMemory": "80Gi"}}
 APART = {"layout": "apart"}
+WHOLE = {"layout": "whole"}
 HPA = {"autoscaling": {"replicasBy": "hpa"}}
 
 
@@ -32,8 +33,10 @@ class RefusalsTest(unittest.TestCase):
             self.assertIn(part, said)
 
     def test_what_the_others_change_is_accepted(self):
-        for layers in (ROOMY, CARD, APART, HPA):
+        for layers in (ROOMY, CARD, APART, WHOLE, HPA):
             self.assertIsNone(refusal(layers))
+        for layers in ((ROOMY, WHOLE), (CARD, WHOLE), (WHOLE, HPA)):
+            self.assertIsNone(refusal(*layers))
 
     def test_a_typing_mistake_is_named_wherever_it_is(self):
         for path in ("expertWorker.perNode", "expertWorkers.pernode", "router.que", "node.gpu",
@@ -77,10 +80,32 @@ class RefusalsTest(unittest.TestCase):
     def test_too_many_attention_workers(self):
         self.expect([APART, {"attentionWorkers": {"nodes": 13, "perNode": 5}}], "65 attention workers")
 
+    def test_numbers_of_whole_workers(self):
+        for nodes, each in ((0, 1), (1, 0), (9, 8)):
+            self.expect([WHOLE, {"wholeWorkers": {"nodes": nodes, "perNode": each}}],
+                        f"is {nodes * each} whole workers", "1 to 64")
+        self.assertIsNone(refusal(WHOLE, {"wholeWorkers": {"nodes": 8, "perNode": 8}}))
+        # Those of the other layouts are not looked at.
+        self.assertIsNone(refusal(WHOLE, chart.at_path("expertWorkers.perNode", 0)))
+
+    def test_a_whole_worker_holds_the_whole_model(self):
+        self.expect([LITE, WHOLE], "memory limit of 2Gi", "29.3 GiB of weights")
+        self.assertIsNone(refusal(ROOMY, WHOLE, chart.at_path("node.resources.limits.memory", "31Gi")))
+        # On CPUs those of a pod share the pages, on GPUs each has a card of its own.
+        self.assertIsNone(refusal(ROOMY, WHOLE, {"wholeWorkers": {"perNode": 3},
+                                                 "node": {"resources": {"limits": {"memory": "32Gi"}}}}))
+        self.expect([CARD, WHOLE, {"wholeWorkers": {"perNode": 2}}], "2 whole workers and 1 GPUs",
+                    "raise node.gpus")
+        self.expect([CARD, WHOLE, {"node": {"gpus": 4, "gpuMemory": "24Gi"}, "wholeWorkers": {"perNode": 4}}],
+                    "24Gi (node.gpuMemory)")
+        self.assertIsNone(refusal(CARD, WHOLE, {"node": {"gpus": 4, "gpuMemory": "40Gi"},
+                                                "wholeWorkers": {"perNode": 4}}))
+
     def test_settings_that_do_nothing_in_this_layout(self):
         self.expect([chart.at_path("attentionWorkers.nodes", 3)], "only with layout: apart",
                     "expertWorkers.nodes is their number")
         self.expect([chart.at_path("expertWorkers.node.gpus", 3)], "only with layout: apart")
+        self.expect([WHOLE, chart.at_path("expertWorkers.node.gpus", 3)], "only with layout: apart")
 
     def test_memory_that_cannot_hold_the_model(self):
         self.expect([LITE], "memory limit of 2Gi", "need 30.2 GiB", "29.3 GiB of weights",

@@ -1,5 +1,6 @@
 {{/* The ports, in one place: docs/operations.md lists them. Attention worker i of a node listens on
-     workers + i and has its metrics on workerMetrics + i; expert worker j on + 64 + j. */}}
+     workers + i and has its metrics on workerMetrics + i; expert worker j on + 64 + j, whole worker k
+     on + 128 + k. */}}
 {{- define "sextant.ports" -}}
 {"router": 7070, "routerMetrics": 9400, "nodeHealth": 7080, "nodeMetrics": 9401, "workers": 7200,
  "workerMetrics": 9500, "perKind": 64}
@@ -24,7 +25,7 @@ router:
 {{ include "sextant.clusterConfig" $root }}
 {{- end -}}
 
-{{/* (list $ ATTENTION_WORKERS EXPERT_WORKERS) */}}
+{{/* (list $ ATTENTION_WORKERS EXPERT_WORKERS WHOLE_WORKERS) */}}
 {{- define "sextant.nodeConfig" -}}
 {{- $root := index . 0 -}}
 {{- $ports := include "sextant.ports" $root | fromJson -}}
@@ -33,6 +34,7 @@ node:
   model: {{ include "sextant.modelFolder" $root | quote }}
   attention_workers: {{ int (index . 1) }}
   expert_workers: {{ int (index . 2) }}
+  whole_workers: {{ int (index . 3) }}
   listen: ["0.0.0.0:{{ $ports.nodeHealth }}"]
   admin_port: {{ $ports.nodeMetrics }}
   worker_port: {{ $ports.workers }}
@@ -43,6 +45,9 @@ engine:
   dtype: {{ .dtype }}
   cache_tokens: {{ int64 .cacheTokens }}
   max_batch_tokens: {{ int64 .maxBatchTokens }}
+{{- end }}
+{{- if eq $root.Values.layout "whole" }}
+  device: {{ $root.Values.backend }}
 {{- end }}
 {{- with $root.Values.attentionWorkers }}
 attention_worker:

@@ -104,13 +104,15 @@ annotations:
 {{- define "sextant.pools" -}}
 {{- $v := .Values -}}
 {{- $attention := dict "component" "attention" "replicas" $v.attentionWorkers.nodes
-      "attention" $v.attentionWorkers.perNode "experts" 0 "own" $v.attentionWorkers.node -}}
+      "attention" $v.attentionWorkers.perNode "experts" 0 "whole" 0 "own" $v.attentionWorkers.node -}}
 {{- $expert := dict "component" "expert" "replicas" $v.expertWorkers.nodes
-      "attention" 0 "experts" $v.expertWorkers.perNode "own" $v.expertWorkers.node -}}
+      "attention" 0 "experts" $v.expertWorkers.perNode "whole" 0 "own" $v.expertWorkers.node -}}
 {{- $both := dict "component" "node" "replicas" $v.expertWorkers.nodes
-      "attention" $v.attentionWorkers.perNode "experts" $v.expertWorkers.perNode "own" (dict) -}}
+      "attention" $v.attentionWorkers.perNode "experts" $v.expertWorkers.perNode "whole" 0 "own" (dict) -}}
+{{- $whole := dict "component" "node" "replicas" $v.wholeWorkers.nodes
+      "attention" 0 "experts" 0 "whole" $v.wholeWorkers.perNode "own" (dict) -}}
 {{- $pools := list -}}
-{{- range ternary (list $both) (list $attention $expert) (eq $v.layout "colocated") -}}
+{{- range get (dict "colocated" (list $both) "apart" (list $attention $expert) "whole" (list $whole)) $v.layout -}}
 {{- $node := include "sextant.layOver" (list $v.node .own) | fromJson -}}
 {{- $pod := include "sextant.layOver" (list $v.pod $v.node.pod (default (dict) .own.pod)
       (pick $node "spreadOverHosts")) | fromJson -}}
