@@ -1,5 +1,5 @@
-// Plain decode steps as captured graphs, one for each of a few sizes: a step of 5 rows is that of 8
-// with 3 rows that nobody computes.
+// Plain decode steps as captured graphs, one for each of a few sizes (common/device/graph_rows.h):
+// a step of 5 rows is that of 8 with 3 rows that nobody computes.
 //
 // A graph is captured when its size is first wanted, which takes milliseconds, and kept.
 // Threads: the engine thread makes every call.
@@ -14,10 +14,6 @@
 #include "common/device/gpu.h"
 
 namespace sextant {
-
-// The rows of the graph for a step of so many rows, at most `most`: 1, 2, 4, then multiples of 8 up
-// to 64, of 16 up to 128, of 32 up to 256, of 64 beyond. Needs 1 <= rows <= most.
-[[nodiscard]] std::int64_t GraphRows(std::int64_t rows, std::int64_t most);
 
 class DecodeGraphs {
  public:
