@@ -26,8 +26,10 @@ class DecodeGraphs {
       : layers_(layers), stream_(stream), most_(most) {}
 
   // Puts a plain decode step of `rows` rows on the stream, whose StepInputs are in place; its token
-  // ids too, or with `sampled_ids` they are those that the sampler has left.
-  [[nodiscard]] absl::Status Launch(std::int64_t rows, bool sampled_ids);
+  // ids too, or with `sampled_ids` they are those that the sampler has left. `form`: of this step;
+  // graphs of older generations are dropped.
+  [[nodiscard]] absl::Status Launch(std::int64_t rows, bool sampled_ids,
+                                    const DeviceStepForm& form);
 
  private:
   using Kind = std::pair<std::int64_t, bool>;  // rows, sampled_ids
@@ -37,6 +39,7 @@ class DecodeGraphs {
   DeviceLayers& layers_;
   const GpuStream& stream_;
   std::int64_t most_;
+  std::uint64_t generation_ = 0;
   std::map<Kind, GpuGraph> graphs_;
 };
 
