@@ -28,8 +28,8 @@ struct ExpertSeat {
 
 class RankLayout {
  public:
-  // Errors: InvalidArgument for a rank without a role, no rank that attends, an expert that is out
-  // of range, out of order, or held by nobody.
+  // Errors: InvalidArgument for no experts, a rank without a role, no rank that attends, an expert
+  // that is out of range, out of order, or held by nobody; names the rank or the expert.
   [[nodiscard]] static absl::StatusOr<RankLayout> Make(std::int32_t num_experts,
                                                        std::vector<RankRole> ranks);
 
@@ -42,7 +42,7 @@ class RankLayout {
   [[nodiscard]] absl::Span<const int> expert_ranks() const { return experts_; }       // [D]
 
   // [E] for the attention rank `attention`, in [0, A). The holders of an expert that has several
-  // take turns among the attention ranks.
+  // take turns among the attention ranks, and among such experts of one attention rank.
   [[nodiscard]] std::vector<ExpertSeat> SeatsFor(int attention) const;
 
  private:
