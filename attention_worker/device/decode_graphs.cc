@@ -27,12 +27,14 @@ std::int64_t GraphRows(std::int64_t rows, std::int64_t most) {
   return std::min(size, most);
 }
 
-absl::Status DecodeGraphs::Launch(std::int64_t rows, bool sampled_ids,
-                                  const DeviceStepForm& form) {
-  if (form.generation != generation_) graphs_.clear();
-  generation_ = form.generation;
-  CHECK_LE(form.graph_rows, most_);
-  const Kind kind(form.graph_rows > 0 ? form.graph_rows : GraphRows(rows, most_), sampled_ids);
+void DecodeGraphs::Use(std::uint64_t generation) {
+  if (generation != generation_) graphs_.clear();
+  generation_ = generation;
+}
+
+absl::Status DecodeGraphs::Launch(std::int64_t rows, bool sampled_ids, std::int64_t graph_rows) {
+  CHECK_LE(graph_rows, most_);
+  const Kind kind(graph_rows > 0 ? graph_rows : GraphRows(rows, most_), sampled_ids);
   auto found = graphs_.find(kind);
   if (found == graphs_.end()) {
     RETURN_IF_ERROR(Capture(kind));

@@ -26,10 +26,12 @@ class DecodeGraphs {
       : layers_(layers), stream_(stream), most_(most) {}
 
   // Puts a plain decode step of `rows` rows on the stream, whose StepInputs are in place; its token
-  // ids too, or with `sampled_ids` they are those that the sampler has left. `form`: of this step;
-  // graphs of older generations are dropped.
-  [[nodiscard]] absl::Status Launch(std::int64_t rows, bool sampled_ids,
-                                    const DeviceStepForm& form);
+  // ids too, or with `sampled_ids` they are those that the sampler has left. `graph_rows`: those of
+  // the graph, if they matter to others, else 0.
+  [[nodiscard]] absl::Status Launch(std::int64_t rows, bool sampled_ids, std::int64_t graph_rows);
+
+  // Before each step: drops the graphs of other generations (DeviceStepForm).
+  void Use(std::uint64_t generation);
 
  private:
   using Kind = std::pair<std::int64_t, bool>;  // rows, sampled_ids

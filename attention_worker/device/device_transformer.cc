@@ -137,11 +137,12 @@ absl::Status DeviceTransformer::Forward(absl::Span<const SequenceSlice> slices) 
   ASSIGN_OR_RETURN(const DeviceStepForm form,
                    parts_.exchange.Begin(
                        {.rows = step.count(), .plain_decode = step.is_plain_decode()}));
+  graphs_.Use(form.generation);
   logit_rows_ = step.num_logits();
   ++begun_steps_;
   if (uses_graphs_ && form.captured && step.is_plain_decode() && !layers_.is_observed()) {
     ++graph_steps_;
-    RETURN_IF_ERROR(graphs_.Launch(step.count(), sampled_ids, form));
+    RETURN_IF_ERROR(graphs_.Launch(step.count(), sampled_ids, form.graph_rows));
   } else {
     RETURN_IF_ERROR(layers_.Run({.rows = step.count(),
                                  .logit_rows = step.num_logits(),

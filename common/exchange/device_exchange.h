@@ -26,7 +26,7 @@ struct DeviceStepForm {
   bool captured = true;
   // The rows of the graph that takes a plain decode step, not fewer than the step's; 0: any.
   std::int64_t graph_rows = 0;
-  // Graphs of one generation are good for it alone.
+  // Graphs of another generation are to be dropped before the step.
   std::uint64_t generation = 0;
 };
 

@@ -67,6 +67,7 @@ absl::Status RankExchange::Use(std::uint64_t epoch, std::shared_ptr<Communicator
   if (parts_.sender != nullptr) RETURN_IF_ERROR(parts_.sender->Use(layout, attention));
   if (parts_.host != nullptr) RETURN_IF_ERROR(parts_.host->Use(layout, destination));
   graphs_.clear();
+  if (epoch_ != nullptr && parts_.sender != nullptr) retired_.push_back(epoch_->communicator);
   epoch_ = std::make_unique<Epoch>(Epoch{
       .number = epoch, .communicator = std::move(communicator), .layout = std::move(layout)});
   return absl::OkStatus();
@@ -180,6 +181,7 @@ absl::StatusOr<DeviceExpertOutputs> RankExchange::Collect(DeviceStream stream) {
 }
 
 absl::Status RankExchange::End(DeviceStream stream) {
+  retired_.clear();
   if (exact()) {
     // In the last layer a step may have no rows left.
     RETURN_IF_ERROR(SkipTo(parts_.moe_layers.size()));

@@ -114,6 +114,8 @@ class RankExchange final : public DeviceExchange {
   GpuMemory pinned_;
   HostMemory host_memory_;
   std::unique_ptr<Epoch> epoch_;
+  // Of epochs before, until nobody has a graph of theirs any more.
+  std::vector<std::shared_ptr<Communicator>> retired_;
   RankStep step_;
   std::size_t next_layer_ = 0;  // of moe_layers, in the step
   bool wants_exact_ = false;  // the last step did not fit its slots
