@@ -30,14 +30,14 @@ std::vector<int> MoeLayers(const ModelConfig& model) {
 absl::StatusOr<std::unique_ptr<DeviceRank>> DeviceRank::Open(CudaBackend backend,
                                                              const ModelConfig& model,
                                                              const Checkpoint& checkpoint,
-                                                             StepTurn& turn,
+                                                             ConductorLink& link,
                                                              const Options& options) {
   ASSIGN_OR_RETURN(GpuStream stream, GpuStream::Create(*backend.gpu));
   std::unique_ptr<DeviceRank> rank(
       new DeviceRank(std::move(backend), model, options, std::move(stream)));
   if (rank->attends()) RETURN_IF_ERROR(rank->MakePlan());
   RETURN_IF_ERROR(rank->LoadWeights(checkpoint));
-  RETURN_IF_ERROR(rank->MakeExchange(turn));
+  RETURN_IF_ERROR(rank->MakeExchange(link));
   if (rank->attends()) RETURN_IF_ERROR(rank->MakeTransformer());
   return rank;
 }
@@ -104,7 +104,7 @@ absl::Status DeviceRank::LoadWeights(const Checkpoint& checkpoint) {
   return upload->Finish().status();
 }
 
-absl::Status DeviceRank::MakeExchange(StepTurn& turn) {
+absl::Status DeviceRank::MakeExchange(ConductorLink& link) {
   if (attends()) {
     ASSIGN_OR_RETURN(sender_,
                      RankSender::Create(stream_, *backend_.kernels, model_, SenderSizes()));
@@ -117,7 +117,7 @@ absl::Status DeviceRank::MakeExchange(StepTurn& turn) {
                                                     .stream = stream_,
                                                     .sender = sender_.get(),
                                                     .host = host_.get(),
-                                                    .turn = turn,
+                                                    .link = link,
                                                     .moe_layers = MoeLayers(model_),
                                                     .most_ranks = options_.most_ranks}));
   return absl::OkStatus();

@@ -39,13 +39,13 @@ class DeviceRank {
     DeviceUpload::Progress progress = nullptr;
   };
 
-  // Brings its weights to the GPU. It takes part in steps after exchange().Use; `turn` says when.
-  // `model` and `turn` outlive this.
+  // Brings its weights to the GPU. It takes part in steps once exchange() has been prepared for an
+  // epoch. `model` and `link` outlive this.
   // Errors: those of the plan, the checkpoint and the GPU.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<DeviceRank>> Open(CudaBackend backend,
                                                                         const ModelConfig& model,
                                                                         const Checkpoint& checkpoint,
-                                                                        StepTurn& turn,
+                                                                        ConductorLink& link,
                                                                         const Options& options);
 
   [[nodiscard]] RankExchange& exchange() { return *exchange_; }
@@ -69,7 +69,7 @@ class DeviceRank {
   [[nodiscard]] RankHost::Sizes HostSizes() const;
   [[nodiscard]] absl::Status MakePlan();
   [[nodiscard]] absl::Status LoadWeights(const Checkpoint& checkpoint);
-  [[nodiscard]] absl::Status MakeExchange(StepTurn& turn);
+  [[nodiscard]] absl::Status MakeExchange(ConductorLink& link);
   [[nodiscard]] absl::Status MakeTransformer();
 
   const ModelConfig& model_;

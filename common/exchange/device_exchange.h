@@ -49,8 +49,8 @@ struct DeviceExpertOutputs {
 // Ownership: what Dispatch was given must stay until the stream has passed Collect's work; what
 //            Collect returned, until the next Dispatch.
 // Errors:    InvalidArgument for shapes out of range; what the device refuses. Unavailable where
-//            somebody who holds experts is gone, or does not answer to this step: it can be taken
-//            again.
+//            somebody who holds experts is gone: the step can be taken again when others hold them.
+//            Aborted where it can be taken again at once.
 class DeviceExchange {
  public:
   virtual ~DeviceExchange() = default;

@@ -50,43 +50,100 @@ RankExchange::~RankExchange() {
   static_cast<void>(parts_.stream.Synchronize());
 }
 
-absl::Status RankExchange::Use(std::uint64_t epoch, std::shared_ptr<Communicator> communicator,
-                               RankLayout layout) {
+absl::Status RankExchange::Prepare(RankMembership membership) {
+  const RankLayout& layout = membership.layout;
   if (layout.size() > parts_.most_ranks) {
     return absl::InvalidArgumentError(
         absl::StrCat(layout.size(), " ranks; there is room for ", parts_.most_ranks));
   }
-  const int rank = communicator->rank();
+  const int rank = membership.communicator->rank();
   const int attention = IndexOf(layout.attention_ranks(), rank);
-  const int destination = IndexOf(layout.expert_ranks(), rank);
   if ((attention >= 0) != (parts_.sender != nullptr) ||
-      (destination >= 0) != (parts_.host != nullptr)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("rank ", rank, " has another role in epoch ", epoch, " than it was made for"));
+      (IndexOf(layout.expert_ranks(), rank) >= 0) != (parts_.host != nullptr)) {
+    return absl::InvalidArgumentError(absl::StrCat("rank ", rank, " has another role in epoch ",
+                                                   membership.epoch, " than it was made for"));
   }
-  if (parts_.sender != nullptr) RETURN_IF_ERROR(parts_.sender->Use(layout, attention));
-  if (parts_.host != nullptr) RETURN_IF_ERROR(parts_.host->Use(layout, destination));
-  graphs_.clear();
-  if (epoch_ != nullptr && parts_.sender != nullptr) retired_.push_back(epoch_->communicator);
-  epoch_ = std::make_unique<Epoch>(Epoch{
-      .number = epoch, .communicator = std::move(communicator), .layout = std::move(layout)});
+  const RankEpoch epoch = {
+      .number = membership.epoch,
+      .attention_ranks = static_cast<int>(layout.attention_ranks().size()),
+      .attention = attention >= 0 ? std::optional<int>(attention) : std::nullopt};
+  {
+    const MutexLock lock(mutex_);
+    communicators_.emplace(epoch.number, membership.communicator);
+    prepared_.emplace(epoch.number, std::move(membership));
+  }
+  gate_.Prepare(epoch);
   return absl::OkStatus();
 }
 
-absl::StatusOr<DeviceStepForm> RankExchange::Begin(const DeviceStep& step) {
-  if (epoch_ == nullptr) return absl::UnavailableError("this GPU has no part in an epoch yet");
-  ASSIGN_OR_RETURN(step_, parts_.turn.Await(step.rows, wants_exact_ || !step.plain_decode));
-  wants_exact_ = false;
-  next_layer_ = 0;
-  if (exact()) return DeviceStepForm{.captured = false, .generation = epoch_->number};
-  CHECK(step.plain_decode);
-  CHECK_LE(step.rows, step_.slot_rows);
-  return DeviceStepForm{.graph_rows = step_.slot_rows, .generation = epoch_->number};
+void RankExchange::EndBefore(std::uint64_t next) {
+  gate_.EndBefore(next);
+  std::vector<std::shared_ptr<Communicator>> over;
+  {
+    const MutexLock lock(mutex_);
+    const auto end = communicators_.lower_bound(next);
+    for (auto at = communicators_.begin(); at != end; ++at) over.push_back(at->second);
+    communicators_.erase(communicators_.begin(), end);
+    prepared_.erase(prepared_.begin(), prepared_.lower_bound(next));
+  }
+  for (const auto& communicator : over) communicator->Abort();
 }
 
-absl::Status RankExchange::TakePart(const RankStep& step) {
+void RankExchange::Enter(std::uint64_t epoch) {
+  std::optional<RankMembership> membership;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = prepared_.find(epoch);
+    // It may have ended between the gate's word and now.
+    if (found != prepared_.end()) membership.emplace(std::move(found->second));
+    prepared_.erase(prepared_.begin(), prepared_.upper_bound(epoch));
+    // An epoch that was left between two steps has nothing under way that could be aborted.
+    communicators_.erase(communicators_.begin(), communicators_.lower_bound(epoch));
+  }
+  if (!membership.has_value()) {
+    entered_ = absl::UnavailableError("the epoch is over");
+    return;
+  }
+  entered_ = UseLayout(*membership);
+  graphs_.clear();
+  if (epoch_.has_value() && parts_.sender != nullptr) retired_.push_back(epoch_->communicator);
+  epoch_.emplace(*std::move(membership));
+}
+
+absl::Status RankExchange::UseLayout(const RankMembership& epoch) {
+  RETURN_IF_ERROR(parts_.stream.Synchronize());
+  const int rank = epoch.communicator->rank();
+  if (parts_.sender != nullptr) {
+    RETURN_IF_ERROR(
+        parts_.sender->Use(epoch.layout, IndexOf(epoch.layout.attention_ranks(), rank)));
+  }
+  if (parts_.host == nullptr) return absl::OkStatus();
+  return parts_.host->Use(epoch.layout, IndexOf(epoch.layout.expert_ranks(), rank));
+}
+
+absl::StatusOr<DeviceStepForm> RankExchange::Begin(const DeviceStep& step) {
+  if (std::exchange(in_step_, false)) gate_.End(StepEnd::kVoid);
+  ASSIGN_OR_RETURN(step_, gate_.Begin(step.rows, wants_exact_ || !step.plain_decode));
+  in_step_ = true;
+  RETURN_IF_ERROR(entered_);
+  wants_exact_ = false;
+  next_layer_ = 0;
+  if (exact()) return DeviceStepForm{.captured = false, .generation = epoch_->epoch};
+  CHECK(step.plain_decode);
+  CHECK_LE(step.rows, step_.slot_rows);
+  return DeviceStepForm{.graph_rows = step_.slot_rows, .generation = epoch_->epoch};
+}
+
+absl::StatusOr<StepEnd> RankExchange::TakeWithoutRows(const RankStep& step) {
   step_ = step;
   next_layer_ = 0;
+  const absl::Status status = entered_.ok() ? RunWithoutRows() : entered_;
+  if (absl::IsUnavailable(status)) return StepEnd::kVoid;
+  RETURN_IF_ERROR(status);
+  return StepEnd::kDone;
+}
+
+absl::Status RankExchange::RunWithoutRows() {
   if (exact()) {
     RETURN_IF_ERROR(SkipTo(parts_.moe_layers.size()));
   } else {
@@ -130,7 +187,7 @@ absl::Status RankExchange::Dispatch(DeviceStream stream, const DeviceDispatch& d
                                       dispatch.layer);
   CHECK(layer != parts_.moe_layers.end() && *layer == dispatch.layer);
   CHECK_EQ(static_cast<std::size_t>(layer - parts_.moe_layers.begin()), next_layer_);
-  const Epoch& epoch = *epoch_;
+  const RankMembership& epoch = *epoch_;
   if (parts_.sender != nullptr) {
     RETURN_IF_ERROR(parts_.sender->Pack(stream, dispatch, step_));
   }
@@ -158,7 +215,7 @@ absl::Status RankExchange::Dispatch(DeviceStream stream, const DeviceDispatch& d
 }
 
 absl::StatusOr<DeviceExpertOutputs> RankExchange::Collect(DeviceStream stream) {
-  const Epoch& epoch = *epoch_;
+  const RankMembership& epoch = *epoch_;
   if (parts_.host != nullptr) {
     std::int64_t first = 0;
     for (std::size_t a = 0; a < epoch.layout.attention_ranks().size(); ++a) {
@@ -186,7 +243,10 @@ absl::Status RankExchange::End(DeviceStream stream) {
     // In the last layer a step may have no rows left.
     RETURN_IF_ERROR(SkipTo(parts_.moe_layers.size()));
     RETURN_IF_ERROR(parts_.stream.Synchronize());
-    return CheckHealth(*epoch_->communicator);
+    RETURN_IF_ERROR(CheckHealth(*epoch_->communicator));
+    in_step_ = false;
+    gate_.End(StepEnd::kDone);
+    return absl::OkStatus();
   }
   CHECK_LT(ended_.size(), kMostSteps);
   constexpr std::int64_t kBytes = sizeof(std::int32_t);
@@ -198,6 +258,9 @@ absl::Status RankExchange::End(DeviceStream stream) {
                            "whether all rows fit"));
   ended_.push_back({.communicator = epoch_->communicator, .overflow = next_overflow_});
   next_overflow_ = (next_overflow_ + 1) % kMostSteps;
+  // What it computes may still be good for nothing (Confirm); the next step need not wait for that.
+  in_step_ = false;
+  gate_.End(StepEnd::kDone);
   return absl::OkStatus();
 }
 
@@ -208,13 +271,13 @@ absl::Status RankExchange::Confirm() {
   RETURN_IF_ERROR(CheckHealth(*step.communicator));
   if (host_memory_.overflow[step.overflow] == 0) return absl::OkStatus();
   wants_exact_ = true;
-  return absl::UnavailableError(
+  return absl::AbortedError(
       "more rows for the experts of one rank than a step of this size sends; taken again by their "
       "exact number");
 }
 
 absl::Status RankExchange::TellCounts(DeviceStream stream) {
-  const Epoch& epoch = *epoch_;
+  const RankMembership& epoch = *epoch_;
   constexpr std::int64_t kBytes = sizeof(RankCounts);
   auto* const received = reinterpret_cast<RankCounts*>(received_on_device_.data());
   const auto destinations = static_cast<std::int64_t>(epoch.layout.expert_ranks().size());
@@ -259,7 +322,7 @@ absl::Status RankExchange::Exchange(DeviceStream stream, absl::string_view what)
   return ToStatus(status, what);
 }
 
-absl::Status RankExchange::CheckHealth(Communicator& communicator) const {
+absl::Status RankExchange::CheckHealth(Communicator& communicator) {
   const DeviceStatus health = communicator.Health();
   if (health.ok()) return absl::OkStatus();
   return absl::UnavailableError(

@@ -7,11 +7,15 @@
 // nothing but work on the stream, and may be captured. In exact form the numbers of rows go first,
 // and the host reads them.
 //
-// Epochs:    Use begins one, between steps. What the communicator of an epoch has lost (Abort)
+// Epochs:    the control plane prepares one and ends those before it, from threads of its own; the
+//            engine thread enters it between two steps. What the communicator of an epoch has lost
 //            fails the steps that are not confirmed; their rank still has all it needs to take them
 //            again in the next epoch.
-// Memory:    everything is allocated by Create.
-// Threads:   the engine thread makes every call.
+// Memory:    everything but graphs and communicators is allocated by Create.
+// Threads:   Prepare, EndBefore, and of the gate what step_gate.h says: any. The engine thread makes
+//            every other call.
+// Shutdown:  gate().Stop, then EndBefore of a later epoch to end what is under way, then the engine
+//            thread's end, then the destructor.
 #pragma once
 
 #include <cstddef>
@@ -19,40 +23,40 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/base/mutex.h"
 #include "common/device/gpu.h"
 #include "common/exchange/device_exchange.h"
 #include "common/exchange/ranks/communicator.h"
 #include "common/exchange/ranks/rank_layout.h"
 #include "common/exchange/ranks/rank_sides.h"
 #include "common/exchange/ranks/rank_step.h"
+#include "common/exchange/ranks/step_gate.h"
 
 namespace sextant {
 
-// When a rank's rows may go: the rank's side of the conductor.
-class StepTurn {
- public:
-  virtual ~StepTurn() = default;
-
-  // Waits until a step has room for `rows` rows, in exact form if that is wanted. Steps of the
-  // others that come before are taken meanwhile (RankExchange::TakePart). Errors: Unavailable where
-  // the epoch has ended first.
-  [[nodiscard]] virtual absl::StatusOr<RankStep> Await(std::int64_t rows, bool exact) = 0;
+// An epoch that this rank is a member of.
+struct RankMembership {
+  std::uint64_t epoch = 0;
+  std::shared_ptr<Communicator> communicator;  // whose rank is this rank's in the layout
+  RankLayout layout;
 };
 
-class RankExchange final : public DeviceExchange {
+class RankExchange final : public DeviceExchange, private RankEngine {
  public:
   struct Parts {
     GpuDriver& gpu;
     const GpuStream& stream;
     RowSender* sender = nullptr;  // null: a rank that holds experts alone
     RowHost* host = nullptr;      // null: a rank that attends alone
-    StepTurn& turn;
+    ConductorLink& link;
     std::vector<int> moe_layers = {};  // indices in the model, ascending
     int most_ranks = 64;
   };
@@ -61,15 +65,18 @@ class RankExchange final : public DeviceExchange {
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<RankExchange>> Create(Parts parts);
   ~RankExchange() override;
 
-  // From the next step on. The layout's roles of this rank are those of the parts.
-  // Errors: those of RowSender::Use and RowHost::Use; InvalidArgument for more ranks than there is
-  //         room for. The epoch before stays then.
-  [[nodiscard]] absl::Status Use(std::uint64_t epoch, std::shared_ptr<Communicator> communicator,
-                                 RankLayout layout);
+  // From the control plane: this rank may be called to steps of that epoch.
+  // Errors: InvalidArgument for more ranks than there is room for, and for a role that this rank was
+  //         not made for.
+  [[nodiscard]] absl::Status Prepare(RankMembership membership);
+  // From the control plane: all epochs before `next` are over. Aborts their communicators.
+  void EndBefore(std::uint64_t next);
+  // What the conductors say goes there, and what wakes or stops the engine thread.
+  [[nodiscard]] StepGate& gate() { return gate_; }
 
-  // Takes part in a step without rows of its own, and waits for it. Errors: Unavailable where a
-  // rank was lost.
-  [[nodiscard]] absl::Status TakePart(const RankStep& step);
+  // For an engine without rows: takes part in the next step of the others, or is woken. Errors: of
+  // StepGate::Serve; the engine cannot go on.
+  [[nodiscard]] absl::StatusOr<Served> Serve() { return gate_.Serve(); }
 
   [[nodiscard]] absl::StatusOr<DeviceStepForm> Begin(const DeviceStep& step) override;
   [[nodiscard]] absl::Status Dispatch(DeviceStream stream, const DeviceDispatch& dispatch) override;
@@ -78,11 +85,6 @@ class RankExchange final : public DeviceExchange {
   [[nodiscard]] absl::Status Confirm() override;
 
  private:
-  struct Epoch {
-    std::uint64_t number = 0;
-    std::shared_ptr<Communicator> communicator;
-    RankLayout layout;
-  };
   // What the host reads of exact counts and of overflows; pinned.
   struct HostMemory {
     RankCounts* sent = nullptr;        // [most_ranks]
@@ -95,8 +97,14 @@ class RankExchange final : public DeviceExchange {
     std::size_t overflow = 0;  // which one
   };
 
-  explicit RankExchange(Parts parts) : parts_(std::move(parts)) {}
+  explicit RankExchange(Parts parts) : parts_(std::move(parts)), gate_(parts_.link, *this) {}
 
+  // Of the gate, on the engine thread.
+  void Enter(std::uint64_t epoch) override;
+  [[nodiscard]] absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) override;
+
+  [[nodiscard]] absl::Status UseLayout(const RankMembership& epoch);
+  [[nodiscard]] absl::Status RunWithoutRows();
   [[nodiscard]] bool exact() const { return step_.form == RankStepForm::kExact; }
   // Every layer from the next one up to this, without rows.
   [[nodiscard]] absl::Status SkipTo(std::size_t moe_layer);
@@ -105,20 +113,30 @@ class RankExchange final : public DeviceExchange {
   [[nodiscard]] absl::Status TellCounts(DeviceStream stream);
   // One group of what is in sends_ and receives_.
   [[nodiscard]] absl::Status Exchange(DeviceStream stream, absl::string_view what);
-  [[nodiscard]] absl::Status CheckHealth(Communicator& communicator) const;
+  [[nodiscard]] static absl::Status CheckHealth(Communicator& communicator);
   [[nodiscard]] RankCounts SentTo(std::size_t destination) const;
   [[nodiscard]] RankCounts ReceivedFrom(std::size_t source) const;
 
   Parts parts_;
+  StepGate gate_;
   GpuMemory received_on_device_;  // RankCounts of each source
   GpuMemory pinned_;
   HostMemory host_memory_;
-  std::unique_ptr<Epoch> epoch_;
+
+  Mutex mutex_;
+  std::map<std::uint64_t, RankMembership> prepared_ ABSL_GUARDED_BY(mutex_);  // not entered
+  // Of every epoch that is not over, for the abort.
+  std::map<std::uint64_t, std::shared_ptr<Communicator>> communicators_ ABSL_GUARDED_BY(mutex_);
+
+  // The engine thread's.
+  std::optional<RankMembership> epoch_;
+  absl::Status entered_;  // or why it cannot take part in the epoch
   // Of epochs before, until nobody has a graph of theirs any more.
   std::vector<std::shared_ptr<Communicator>> retired_;
   RankStep step_;
   std::size_t next_layer_ = 0;  // of moe_layers, in the step
-  bool wants_exact_ = false;  // the last step did not fit its slots
+  bool in_step_ = false;        // with rows, and not ended
+  bool wants_exact_ = false;    // the last step did not fit its slots
   std::deque<Ended> ended_;
   std::size_t next_overflow_ = 0;
   std::map<std::int64_t, GpuGraph> graphs_;  // of steps without rows, by the rows of a slot
