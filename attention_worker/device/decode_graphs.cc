@@ -1,12 +1,19 @@
 #include "attention_worker/device/decode_graphs.h"
 
+#include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/device/graph_rows.h"
 
 namespace sextant {
 
-absl::Status DecodeGraphs::Launch(std::int64_t rows, bool sampled_ids) {
-  const Kind kind(GraphRows(rows, most_), sampled_ids);
+void DecodeGraphs::Use(std::uint64_t generation) {
+  if (generation != generation_) graphs_.clear();
+  generation_ = generation;
+}
+
+absl::Status DecodeGraphs::Launch(std::int64_t rows, bool sampled_ids, std::int64_t graph_rows) {
+  CHECK_LE(graph_rows, most_);
+  const Kind kind(graph_rows > 0 ? graph_rows : GraphRows(rows, most_), sampled_ids);
   auto found = graphs_.find(kind);
   if (found == graphs_.end()) {
     RETURN_IF_ERROR(Capture(kind));
