@@ -134,9 +134,9 @@ absl::Status DeviceTransformer::Forward(absl::Span<const SequenceSlice> slices) 
   }
   RETURN_IF_ERROR(CheckIds(step));
   RETURN_IF_ERROR(Describe(step));
-  ASSIGN_OR_RETURN(const DeviceStepForm form,
-                   parts_.exchange.Begin(
-                       {.rows = step.count(), .plain_decode = step.is_plain_decode()}));
+  ASSIGN_OR_RETURN(
+      const DeviceStepForm form,
+      parts_.exchange.Begin({.rows = step.count(), .plain_decode = step.is_plain_decode()}));
   graphs_.Use(form.generation);
   logit_rows_ = step.num_logits();
   ++begun_steps_;

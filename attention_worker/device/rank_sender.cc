@@ -61,18 +61,17 @@ absl::StatusOr<std::unique_ptr<RankSender>> RankSender::Create(const GpuStream& 
       config.n_routed_experts * static_cast<std::int64_t>(sizeof(ExpertSeatCuda));
   ASSIGN_OR_RETURN(sender->pinned_, GpuMemory::Allocate(gpu, GpuMemory::Place::kPinnedHost,
                                                         seat_bytes, "where experts are"));
-  RETURN_IF_ERROR(ToStatus(
-      gpu.FillZeros(stream.handle(), sender->buffers_.overflow, sizeof(std::int32_t)),
-      "whether all rows fit"));
+  RETURN_IF_ERROR(
+      ToStatus(gpu.FillZeros(stream.handle(), sender->buffers_.overflow, sizeof(std::int32_t)),
+               "whether all rows fit"));
   return sender;
 }
 
 absl::Status RankSender::Use(const RankLayout& layout, int attention) {
   const auto destinations = static_cast<std::int32_t>(layout.expert_ranks().size());
   if (destinations > sizes_.destinations) {
-    return absl::InvalidArgumentError(absl::StrCat("experts on ", destinations,
-                                                   " ranks; there is room for ",
-                                                   sizes_.destinations));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "experts on ", destinations, " ranks; there is room for ", sizes_.destinations));
   }
   CHECK_EQ(layout.num_experts(), config_.n_routed_experts);
   const std::vector<ExpertSeat> seats = layout.SeatsFor(attention);
@@ -82,9 +81,9 @@ absl::Status RankSender::Use(const RankLayout& layout, int attention) {
   std::transform(seats.begin(), seats.end(), pinned, [](const ExpertSeat& seat) {
     return ExpertSeatCuda{.destination = seat.destination, .local = seat.local};
   });
-  RETURN_IF_ERROR(ToStatus(
-      stream_.gpu().CopyIn(stream_.handle(), buffers_.seats, pinned, pinned_.bytes()),
-      "where experts are"));
+  RETURN_IF_ERROR(
+      ToStatus(stream_.gpu().CopyIn(stream_.handle(), buffers_.seats, pinned, pinned_.bytes()),
+               "where experts are"));
   destinations_ = destinations;
   return absl::OkStatus();
 }
@@ -95,8 +94,8 @@ absl::Status RankSender::Pack(DeviceStream stream, const DeviceDispatch& dispatc
   slot_rows_ = exact ? std::max<std::int64_t>(dispatch.tokens, 1) : step.slot_rows;
   const std::int64_t room = exact ? sizes_.rows : sizes_.slot_rows;
   if (slot_rows_ > room || dispatch.tokens > slot_rows_) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        std::max(slot_rows_, dispatch.tokens), " rows for experts; there is room for ", room));
+    return absl::InvalidArgumentError(absl::StrCat(std::max(slot_rows_, dispatch.tokens),
+                                                   " rows for experts; there is room for ", room));
   }
   RETURN_IF_ERROR(
       ToStatus(kernels_.plan_dispatch(

@@ -1,4 +1,5 @@
-// The attention half of a GPU that is one rank of several: which rows go where, gathered into slots.
+// The attention half of a GPU that is one rank of several: which rows go where, gathered into
+// slots.
 //
 // Memory:    of one destination's slot: rows and ids of as many rows as a step has; of all that
 //            come back: one output for each choice, with the room that slots leave empty.
@@ -74,9 +75,9 @@ class RankSender final : public RowSender {
   const Sizes sizes_;
   GpuMemory memory_;
   Buffers buffers_;
-  GpuMemory pinned_;                 // the host's seats
-  std::int32_t destinations_ = 0;    // of the layout in use
-  std::int64_t slot_rows_ = 0;       // of the rows packed last
+  GpuMemory pinned_;               // the host's seats
+  std::int32_t destinations_ = 0;  // of the layout in use
+  std::int64_t slot_rows_ = 0;     // of the rows packed last
 };
 
 }  // namespace sextant

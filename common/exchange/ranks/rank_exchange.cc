@@ -37,9 +37,8 @@ absl::StatusOr<std::unique_ptr<RankExchange>> RankExchange::Create(Parts parts) 
   };
   ArenaCarver counting(nullptr);
   carve(counting);
-  ASSIGN_OR_RETURN(exchange->pinned_,
-                   GpuMemory::Allocate(gpu, GpuMemory::Place::kPinnedHost, counting.bytes(),
-                                       "the numbers of rows"));
+  ASSIGN_OR_RETURN(exchange->pinned_, GpuMemory::Allocate(gpu, GpuMemory::Place::kPinnedHost,
+                                                          counting.bytes(), "the numbers of rows"));
   ArenaCarver carver(exchange->pinned_.data());
   exchange->host_memory_ = carve(carver);
   return exchange;
@@ -183,8 +182,8 @@ absl::Status RankExchange::SkipTo(std::size_t moe_layer) {
 }
 
 absl::Status RankExchange::Dispatch(DeviceStream stream, const DeviceDispatch& dispatch) {
-  const auto layer = std::lower_bound(parts_.moe_layers.begin(), parts_.moe_layers.end(),
-                                      dispatch.layer);
+  const auto layer =
+      std::lower_bound(parts_.moe_layers.begin(), parts_.moe_layers.end(), dispatch.layer);
   CHECK(layer != parts_.moe_layers.end() && *layer == dispatch.layer);
   CHECK_EQ(static_cast<std::size_t>(layer - parts_.moe_layers.begin()), next_layer_);
   const RankMembership& epoch = *epoch_;
@@ -252,10 +251,10 @@ absl::Status RankExchange::End(DeviceStream stream) {
   constexpr std::int64_t kBytes = sizeof(std::int32_t);
   std::int32_t* const on_device = parts_.sender->overflow();
   std::int32_t* const on_host = host_memory_.overflow + next_overflow_;
-  RETURN_IF_ERROR(ToStatus(parts_.gpu.CopyOut(stream, on_host, on_device, kBytes),
-                           "whether all rows fit"));
-  RETURN_IF_ERROR(ToStatus(parts_.gpu.FillZeros(stream, on_device, kBytes),
-                           "whether all rows fit"));
+  RETURN_IF_ERROR(
+      ToStatus(parts_.gpu.CopyOut(stream, on_host, on_device, kBytes), "whether all rows fit"));
+  RETURN_IF_ERROR(
+      ToStatus(parts_.gpu.FillZeros(stream, on_device, kBytes), "whether all rows fit"));
   ended_.push_back({.communicator = epoch_->communicator, .overflow = next_overflow_});
   next_overflow_ = (next_overflow_ + 1) % kMostSteps;
   // What it computes may still be good for nothing (Confirm); the next step need not wait for that.
@@ -302,9 +301,9 @@ absl::Status RankExchange::TellCounts(DeviceStream stream) {
                              "numbers of rows"));
   }
   if (parts_.host != nullptr) {
-    RETURN_IF_ERROR(ToStatus(
-        parts_.gpu.CopyOut(stream, host_memory_.received, received, sources * kBytes),
-        "numbers of rows"));
+    RETURN_IF_ERROR(
+        ToStatus(parts_.gpu.CopyOut(stream, host_memory_.received, received, sources * kBytes),
+                 "numbers of rows"));
   }
   RETURN_IF_ERROR(parts_.stream.Synchronize());
   RETURN_IF_ERROR(CheckHealth(*epoch.communicator));

@@ -12,7 +12,8 @@
 //            fails the steps that are not confirmed; their rank still has all it needs to take them
 //            again in the next epoch.
 // Memory:    everything but graphs and communicators is allocated by Create.
-// Threads:   Prepare, EndBefore, and of the gate what step_gate.h says: any. The engine thread makes
+// Threads:   Prepare, EndBefore, and of the gate what step_gate.h says: any. The engine thread
+// makes
 //            every other call.
 // Shutdown:  gate().Stop, then EndBefore of a later epoch to end what is under way, then the engine
 //            thread's end, then the destructor.
@@ -66,7 +67,8 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   ~RankExchange() override;
 
   // From the control plane: this rank may be called to steps of that epoch.
-  // Errors: InvalidArgument for more ranks than there is room for, and for a role that this rank was
+  // Errors: InvalidArgument for more ranks than there is room for, and for a role that this rank
+  // was
   //         not made for.
   [[nodiscard]] absl::Status Prepare(RankMembership membership);
   // From the control plane: all epochs before `next` are over. Aborts their communicators.

@@ -2,7 +2,8 @@
 // half sends, and where what it receives goes. Device memory throughout.
 //
 // Shapes:    D destinations (ranks that hold experts) and A sources (ranks that attend), both in
-//            the order of RankLayout; C rows and P pairs of a slot (rank_step.h); H hidden, K chosen.
+//            the order of RankLayout; C rows and P pairs of a slot (rank_step.h); H hidden, K
+//            chosen.
 // Order:     a slot's pairs ascend by row, then by choice, on both sides.
 // Stream:    all work is asynchronous; messages name memory that stays as long as the half does.
 // Threads:   the engine thread makes every call.

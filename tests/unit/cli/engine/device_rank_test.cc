@@ -100,9 +100,9 @@ class DeviceRankTest : public testing::Test {
 
   // On one GPU.
   [[nodiscard]] Answers Alone(const std::vector<GenerationRequest>& requests) const {
-    auto model = DeviceModel::Open(
-        OpenTestGpu(), config_, &checkpoint_,
-        {.cache_tokens = 1024, .max_batch_tokens = 20, .max_sequences = 8});
+    auto model =
+        DeviceModel::Open(OpenTestGpu(), config_, &checkpoint_,
+                          {.cache_tokens = 1024, .max_batch_tokens = 20, .max_sequences = 8});
     EXPECT_TRUE(model.ok()) << model.status();
     return RunAll(MakeEngine((*model)->step_model(), (*model)->cache()), requests);
   }
@@ -165,9 +165,7 @@ TEST_F(DeviceRankTest, AttentionAndExpertsApartGiveOneGpusBytes) {
   ExpectOneGpusBytes({Holding(true, 0, 0), Holding(false, 0, kExperts), Holding(true, 0, 0)}, 4);
 }
 
-TEST_F(DeviceRankTest, ARankAloneIsOneGpu) {
-  ExpectOneGpusBytes({Holding(true, 0, kExperts)}, 3);
-}
+TEST_F(DeviceRankTest, ARankAloneIsOneGpu) { ExpectOneGpusBytes({Holding(true, 0, kExperts)}, 3); }
 
 TEST_F(DeviceRankTest, RanksOfEverySortGiveOneGpusBytes) {
   // Two hold the same experts; one attends and has no request.

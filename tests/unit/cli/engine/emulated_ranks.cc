@@ -50,10 +50,10 @@ void EmulatedRanks::Enter(std::uint64_t epoch, const std::vector<std::size_t>& r
   {
     const std::lock_guard lock(mutex_);
     heard_by_ = ranks;
-    const auto begun = conductors_.Conduct(
-        {.number = epoch,
-         .attention_ranks = static_cast<int>(layout->attention_ranks().size()),
-         .expert_ranks = static_cast<int>(layout->expert_ranks().size())});
+    const auto begun =
+        conductors_.Conduct({.number = epoch,
+                             .attention_ranks = static_cast<int>(layout->attention_ranks().size()),
+                             .expert_ranks = static_cast<int>(layout->expert_ranks().size())});
     ASSERT_TRUE(begun.ok()) << begun.status();
     ASSERT_FALSE(begun->has_value());
   }

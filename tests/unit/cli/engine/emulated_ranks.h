@@ -29,8 +29,8 @@ class EmulatedRanks {
   };
 
   // `model` and `checkpoint` outlive this. Fails the test on an error.
-  EmulatedRanks(const ModelConfig& model, const Checkpoint& checkpoint,
-                std::vector<RankRole> roles, const Sizes& sizes);
+  EmulatedRanks(const ModelConfig& model, const Checkpoint& checkpoint, std::vector<RankRole> roles,
+                const Sizes& sizes);
   ~EmulatedRanks();
 
   [[nodiscard]] DeviceRank& rank(std::size_t index) { return *members_[index]->rank; }

@@ -30,7 +30,7 @@ class SimulatedRanks {
     kForgetRows,    // rows that a step was taken without are not offered again
   };
 
-  SimulatedRanks(const StepLimits& limits, Pick pick)
+  SimulatedRanks(const ConductedLimits& limits, Pick pick)
       : limits_(limits), pick_(std::move(pick)), control_(net_, pick_) {}
 
   // What may happen. Those that return false did nothing.
@@ -61,7 +61,7 @@ class SimulatedRanks {
   using StepName = std::pair<std::uint64_t, std::uint64_t>;  // epoch, number
 
   struct Process {
-    explicit Process(const StepLimits& limits) : conductors(limits) {}
+    explicit Process(const ConductedLimits& limits) : conductors(limits) {}
 
     bool attends = false;
     bool holds = false;
@@ -97,7 +97,7 @@ class SimulatedRanks {
   void Require(bool holds, const std::string& what);
   void Require(const absl::Status& status) { Require(status.ok(), status.ToString()); }
 
-  const StepLimits limits_;
+  const ConductedLimits limits_;
   const Pick pick_;
   SimulatedNet net_;
   SimulatedControl control_;
