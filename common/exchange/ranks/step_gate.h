@@ -45,7 +45,8 @@ class RankEngine {
  public:
   virtual ~RankEngine() = default;
 
-  // Steps are of this epoch from now on, which has been prepared before. Nothing is under way.
+  // Steps are of this epoch from now on, which has been prepared before. No step is begun and not
+  // ended; on the stream there may be some, which end only if the old communicator can be aborted.
   virtual void Enter(std::uint64_t epoch) = 0;
 
   // Takes the step without rows: kDone or kVoid. Errors: the engine cannot go on.
