@@ -37,8 +37,9 @@ class RankSender final : public RowSender {
       const GpuStream& stream, const CudaKernels& kernels, const ModelConfig& config,
       const Sizes& sizes);
 
+  [[nodiscard]] absl::Status Check(const RankLayout& layout) const override;
   [[nodiscard]] absl::Status Use(const RankLayout& layout, int attention) override;
-  // Errors: InvalidArgument for more rows than there is room for.
+  // Errors: InvalidArgument for more rows or pairs than there is room for.
   [[nodiscard]] absl::Status Pack(DeviceStream stream, const DeviceDispatch& dispatch,
                                   const RankStep& step) override;
   [[nodiscard]] std::int32_t* counts() override { return buffers_.counts; }

@@ -57,7 +57,7 @@ absl::StatusOr<std::unique_ptr<RankHost>> RankHost::Create(const GpuStream& stre
   return host;
 }
 
-absl::Status RankHost::Use(const RankLayout& layout, int destination) {
+absl::Status RankHost::Check(const RankLayout& layout, int destination) const {
   const auto sources = static_cast<std::int32_t>(layout.attention_ranks().size());
   if (sources > sizes_.sources) {
     return absl::InvalidArgumentError(
@@ -68,8 +68,11 @@ absl::Status RankHost::Use(const RankLayout& layout, int destination) {
     return absl::FailedPreconditionError(
         absl::StrCat("rank ", rank, " is to hold other experts than those on its GPU"));
   }
-  sources_ = sources;
   return absl::OkStatus();
+}
+
+void RankHost::Use(const RankLayout& layout) {
+  sources_ = static_cast<std::int32_t>(layout.attention_ranks().size());
 }
 
 absl::Status RankHost::CheckRoom(std::int64_t rows, std::int64_t pairs) const {

@@ -33,8 +33,11 @@ class RowSender {
  public:
   virtual ~RowSender() = default;
 
-  // From the next step on rows go by `layout`, whose attention rank `attention` this is. Errors:
-  // InvalidArgument for more destinations than there is room for.
+  // Whether rows can go by that layout. Any thread. Errors: InvalidArgument for another model, or
+  // more destinations than there is room for.
+  [[nodiscard]] virtual absl::Status Check(const RankLayout& layout) const = 0;
+
+  // From the next step on they do; this is its attention rank `attention`. After Check.
   [[nodiscard]] virtual absl::Status Use(const RankLayout& layout, int attention) = 0;
 
   // Puts the rows of a layer into the slots of all destinations: whole slots of the step's size, or
@@ -61,10 +64,13 @@ class RowHost {
  public:
   virtual ~RowHost() = default;
 
-  // From the next step on rows come by `layout`, whose expert rank `destination` this is. Errors:
-  // InvalidArgument for more sources than there is room for, FailedPrecondition for experts that
-  // are not here.
-  [[nodiscard]] virtual absl::Status Use(const RankLayout& layout, int destination) = 0;
+  // Whether rows can come by that layout, whose expert rank `destination` this is. Any thread.
+  // Errors: InvalidArgument for more sources than there is room for, FailedPrecondition for experts
+  // that are not here.
+  [[nodiscard]] virtual absl::Status Check(const RankLayout& layout, int destination) const = 0;
+
+  // From the next step on they do. After Check.
+  virtual void Use(const RankLayout& layout) = 0;
 
   // Of each layer first: what comes are slots of the step's size from every source [A] ...
   [[nodiscard]] virtual absl::Status ExpectSlots(const RankStep& step) = 0;
