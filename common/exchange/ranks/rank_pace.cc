@@ -33,21 +33,17 @@ void RankPace::EndBefore(std::uint64_t next) {
   heard_.erase(heard_.begin(), heard_.lower_bound(next));
 }
 
-absl::Status RankPace::Find(std::uint64_t epoch, Heard** heard) {
-  *heard = nullptr;
-  if (epoch < first_) return absl::OkStatus();
-  const auto found = heard_.find(epoch);
-  if (found == heard_.end() && heard_.size() == kMostWaiting) {
+absl::StatusOr<RankPace::Heard*> RankPace::Find(std::uint64_t epoch) {
+  if (epoch < first_) return nullptr;
+  if (heard_.size() == kMostWaiting && !heard_.contains(epoch)) {
     return absl::ResourceExhaustedError(
         absl::StrCat("epoch ", epoch, ": ", heard_.size(), " others wait to be entered"));
   }
-  *heard = found != heard_.end() ? &found->second : &heard_[epoch];
-  return absl::OkStatus();
+  return &heard_[epoch];
 }
 
 absl::Status RankPace::Hear(const StepCall& call) {
-  Heard* heard = nullptr;
-  RETURN_IF_ERROR(Find(call.epoch, &heard));
+  ASSIGN_OR_RETURN(Heard* const heard, Find(call.epoch));
   if (heard == nullptr) return absl::OkStatus();
   const std::uint64_t number = call.step.number;
   const std::uint64_t newest = heard->newest.has_value() ? heard->newest->step.number : 0;
@@ -67,8 +63,7 @@ absl::Status RankPace::Hear(const StepCall& call) {
 }
 
 absl::Status RankPace::Hear(const LastStep& last) {
-  Heard* heard = nullptr;
-  RETURN_IF_ERROR(Find(last.epoch, &heard));
+  ASSIGN_OR_RETURN(Heard* const heard, Find(last.epoch));
   if (heard == nullptr || heard->last == last) return absl::OkStatus();
   const std::uint64_t newest = heard->newest.has_value() ? heard->newest->step.number : 0;
   if (heard->last.has_value()) return Refused(last.epoch, last.step, "the last one, otherwise");

@@ -16,9 +16,10 @@
 //
 // Threads:   one at a time, without locks, clocks or waiting. Calls that turn() does not allow are
 //            bugs of the caller and abort.
-// Errors:    of Hear and Enter: InvalidArgument for what no sound conductor says; it changes
-//            nothing, and whoever hears it must give the epoch up. Messages that come late or twice
-//            are none of these: they are passed over.
+// Errors:    of Hear and Enter: InvalidArgument for what no sound conductor says, ResourceExhausted
+//            for more early epochs than can be under way; it changes nothing, and whoever hears it
+//            must give the epoch up. Messages that come late or twice are none of these: they are
+//            passed over.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/exchange/ranks/step_messages.h"
 
 namespace sextant {
@@ -61,7 +63,8 @@ struct TakenStep {
 class RankPace {
  public:
   // From the control plane: this rank is a member of that epoch and all it takes is ready. It is
-  // entered once those before it are over. No-op when it is told twice or too late.
+  // entered once the one before it is over, at once by a rank that was in none. No-op when it is
+  // told twice or too late.
   void Prepare(const RankEpoch& epoch);
 
   // From the control plane: all epochs before `next` are over, whatever is under way in them. Who
@@ -101,8 +104,8 @@ class RankPace {
   [[nodiscard]] absl::Status CheckMine(const StepCall& call) const;
   [[nodiscard]] bool over() const { return first_ > epoch_.number; }
   void LeaveIfLast();
-  // Where to keep what is said in an epoch; none: it is over. Errors: ResourceExhausted.
-  [[nodiscard]] absl::Status Find(std::uint64_t epoch, Heard** heard);
+  // Where to keep what is said in an epoch; null: it is over. Errors: ResourceExhausted.
+  [[nodiscard]] absl::StatusOr<Heard*> Find(std::uint64_t epoch);
 
   RankEpoch epoch_;
   std::uint64_t first_ = 1;  // epochs before it are over

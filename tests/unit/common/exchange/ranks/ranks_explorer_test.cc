@@ -123,8 +123,8 @@ TEST(RanksExplorerTest, InvariantsHoldInRandomHistories) {
   }
   // The histories must be worth their name.
   for (const char* what : {"steps in slots", "exact steps", "full slots", "overflows", "void steps",
-                           "deaths", "deaths inside a layer", "drains", "switches", "second offers",
-                           "steps without rows that came late"}) {
+                           "deaths", "deaths inside a layer", "steps ahead", "drains", "switches",
+                           "second offers", "steps without rows that came late"}) {
     if (one_seed == 0) {
       EXPECT_GT(counts[what], static_cast<std::int64_t>(runs / 20)) << what;
     }

@@ -1,6 +1,7 @@
 #include "tests/unit/common/exchange/ranks/simulated_ranks.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
@@ -22,9 +23,7 @@ constexpr int kForEver = 200000;
 }  // namespace
 
 void SimulatedRanks::Join(bool attends, bool holds) {
-  Process& process = processes_.emplace_back(limits_);
-  process.attends = attends;
-  process.holds = holds;
+  processes_.emplace_back(limits_, attends, holds, attends && pick_(2) == 0);
   control_.Join(processes() - 1, attends, holds);
 }
 
@@ -37,9 +36,8 @@ void SimulatedRanks::Kill(int process) {
   Process& dead = At(process);
   dead.alive = false;
   ++counts_["deaths"];
-  if (dead.step.has_value() && dead.step->begun() && !dead.step->finished()) {
-    ++counts_["deaths inside a layer"];
-  }
+  const auto& walk = dead.stream.empty() ? std::nullopt : dead.stream.front().walk;
+  if (walk.has_value() && walk->begun() && !walk->finished()) ++counts_["deaths inside a layer"];
   net_.LoseSome(process, pick_);
   unnoticed_.push_back(process);
 }
@@ -68,7 +66,7 @@ bool SimulatedRanks::MoveSequences() {
     const bool known_dead =
         !process.alive && std::count(unnoticed_.begin(), unnoticed_.end(), id) == 0;
     const bool gone = process.alive && !control_.Wanted(id) && !control_.InCurrent(id) &&
-                      process.pace.turn() == Turn::kOut;
+                      process.pace.turn() == Turn::kOut && process.stream.empty();
     if (!known_dead && !gone) continue;
     homeless_.insert(homeless_.end(), process.sequences.begin(), process.sequences.end());
     process.sequences.clear();
@@ -184,114 +182,6 @@ void SimulatedRanks::Broadcast(int from, const LastStep& last) {
   for (const int to : control_.epoch(last.epoch).processes()) net_.Send(from, to, last);
 }
 
-bool SimulatedRanks::RunEngine(int id) {
-  Process& process = At(id);
-  if (!process.alive) return false;
-  switch (process.pace.turn()) {
-    case Turn::kOut:
-      return false;
-    case Turn::kEnter:
-      Require(process.pace.Enter());
-      return true;
-    case Turn::kOffer:
-      PickBatch(process);
-      Offer(id);
-      return true;
-    case Turn::kWait:
-      if (!process.pace.may_raise()) return false;
-      PickBatch(process);
-      if (process.batch.empty()) return false;
-      ++counts_["second offers"];
-      Offer(id);
-      return true;
-    case Turn::kTake:
-      Take(id);
-      return true;
-    case Turn::kStep:
-      return GoOn(id);
-  }
-  return false;
-}
-
-void SimulatedRanks::PickBatch(Process& process) {
-  if (!process.batch.empty()) return;  // offered before, and not computed
-  std::erase_if(process.sequences, [this](std::size_t id) { return sequences_[id].done(); });
-  for (const std::size_t id : process.sequences) {
-    static_cast<void>(
-        process.batch.Add(id, sequences_[id], static_cast<std::size_t>(limits_.most_rows)));
-  }
-}
-
-void SimulatedRanks::Offer(int id) {
-  Process& process = At(id);
-  const SimulatedBatch& batch = process.batch;
-  // At times the sequences come just after the offer.
-  const bool late = !process.pace.may_raise() && pick_(6) == 0;
-  const StepOffer offer =
-      late ? process.pace.Offer(0, false)
-           : process.pace.Offer(static_cast<std::int64_t>(batch.rows.size()), batch.exact);
-  net_.Send(id, control_.epoch(offer.epoch).conductor(), offer);
-}
-
-void SimulatedRanks::Take(int id) {
-  Process& process = At(id);
-  const std::uint64_t epoch = process.pace.epoch();
-  const TakenStep taken = process.pace.Take();
-  const StepName name(epoch, taken.step.number);
-  const std::string text =
-      absl::StrCat("process ", id, " takes step ", taken.step.number, " of epoch ", epoch);
-  const bool next = epoch > process.newest.first
-                        ? taken.step.number == 1
-                        : epoch == process.newest.first && name.second == process.newest.second + 1;
-  Require(next, absl::StrCat(text, " after ", process.newest.second, " of ", process.newest.first));
-  process.newest = name;
-  const auto called = called_.find(name);
-  Require(called != called_.end() && called->second.step == taken.step,
-          absl::StrCat(text, " otherwise than it began"));
-  const auto last = last_steps_.find(epoch);
-  Require(last == last_steps_.end() || taken.step.number <= last->second,
-          absl::StrCat(text, " after the last"));
-
-  SimulatedEpoch& members = control_.epoch(epoch);
-  process.with_rows = taken.rows > 0;
-  if (!process.with_rows && !process.batch.empty()) {
-    ++counts_["steps without rows that came late"];
-    if (bug == PlantedBug::kForgetRows) {
-      std::erase(process.sequences, process.batch.sequences.front());
-      process.batch = {};
-    }
-  }
-  process.step.emplace(members, members.RankOf(id), taken.step,
-                       process.with_rows ? process.batch.rows : std::vector<std::uint64_t>(),
-                       violations_);
-}
-
-bool SimulatedRanks::GoOn(int id) {
-  Process& process = At(id);
-  SimulatedStep& step = *process.step;
-  const bool aborted = process.aborted_before > process.pace.epoch();
-  if (step.finished() && (!aborted || pick_(2) == 0)) {
-    EndStep(process, step.overflowed() ? StepEnd::kOverflowed : StepEnd::kDone);
-    return true;
-  }
-  if (aborted) {
-    EndStep(process, bug == PlantedBug::kTrustAborted ? StepEnd::kDone : StepEnd::kVoid);
-    return true;
-  }
-  return step.Advance();
-}
-
-void SimulatedRanks::EndStep(Process& process, StepEnd end) {
-  if (end == StepEnd::kOverflowed) ++counts_["overflows"];
-  if (end == StepEnd::kVoid) ++counts_["void steps"];
-  if (end == StepEnd::kDone && process.with_rows) {
-    process.batch.Apply(process.step->rows(), sequences_);
-    process.batch = {};
-  }
-  process.step.reset();
-  process.pace.End(end);
-}
-
 void SimulatedRanks::Settle() {
   while (NoticeDeath()) {
   }
@@ -309,7 +199,8 @@ void SimulatedRanks::Settle() {
     const Process& process = At(id);
     if (!process.alive) continue;
     const Turn rest = control_.InCurrent(id) ? Turn::kWait : Turn::kOut;
-    Require(process.pace.turn() == rest, absl::StrCat("process ", id, " is not at rest"));
+    Require(process.pace.turn() == rest && process.stream.empty(),
+            absl::StrCat("process ", id, " is not at rest"));
   }
   // Nobody has anything to do, and nobody hears or says anything.
   const std::int64_t sent = net_.sent();

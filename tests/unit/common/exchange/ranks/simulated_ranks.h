@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -60,19 +61,33 @@ class SimulatedRanks {
  private:
   using StepName = std::pair<std::uint64_t, std::uint64_t>;  // epoch, number
 
-  struct Process {
-    explicit Process(const ConductedLimits& limits) : conductors(limits) {}
+  // A step on the stream.
+  struct Launched {
+    SimulatedEpoch* epoch = nullptr;
+    RankStep step;
+    SimulatedBatch batch;                    // without rows: empty
+    std::optional<SimulatedStep> walk = {};  // since the steps before it have ended
+    bool aborted = false;
+    bool discarded = false;  // follows a step that has not arrived
 
-    bool attends = false;
-    bool holds = false;
+    [[nodiscard]] bool ended() const { return aborted || (walk.has_value() && walk->finished()); }
+  };
+
+  struct Process {
+    Process(const ConductedLimits& limits, bool attending, bool holding, bool is_ahead)
+        : attends(attending), holds(holding), ahead(is_ahead), conductors(limits) {}
+
+    bool attends;
+    bool holds;
+    bool ahead;
     bool alive = true;
     RankPace pace;
     Conductors conductors;
-    std::uint64_t aborted_before = 0;  // communicators of earlier epochs
-    StepName newest;                   // of its steps
-    std::optional<SimulatedStep> step;
-    bool with_rows = false;
-    SimulatedBatch batch;
+    std::uint64_t aborted_before = 0;    // communicators of earlier epochs
+    StepName newest;                     // of its steps
+    std::deque<Launched> stream;         // not confirmed
+    bool overflowed = false;             // found out after the next step was begun
+    SimulatedBatch batch;                // offered, and not on the stream
     std::vector<std::size_t> sequences;  // its own, unfinished
   };
 
@@ -88,11 +103,16 @@ class SimulatedRanks {
   void Broadcast(int from, const LastStep& last);
   void BroadcastIfBegun(int from, const absl::StatusOr<std::optional<StepCall>>& begun);
 
+  // The engines (simulated_engines.cc).
+  bool RunHost(int id);
   void PickBatch(Process& process);
   void Offer(int id);
   void Take(int id);
-  bool GoOn(int id);
-  void EndStep(Process& process, StepEnd end);
+  bool RunStream(int id);
+  [[nodiscard]] std::vector<std::uint64_t> RowsFor(const Process& process,
+                                                   const Launched& launched) const;
+  bool Confirm(Process& process);
+
   bool MoveSequences();
   void Require(bool holds, const std::string& what);
   void Require(const absl::Status& status) { Require(status.ok(), status.ToString()); }

@@ -2,6 +2,7 @@
 // by the ranks, as a cluster's router has them: a sequence goes on elsewhere when its rank is gone.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -21,10 +22,10 @@ class SimulatedSequence {
     for (std::uint64_t i = 0; i < prompt_; ++i) first_.push_back(seed + i + (hot ? kHotRow : 0));
   }
 
-  [[nodiscard]] bool done() const { return results_.size() == length_; }
-  [[nodiscard]] bool exact() const { return results_.empty() && prompt_ > 1; }
+  [[nodiscard]] std::size_t left() const { return length_ - results_.size(); }
+  [[nodiscard]] bool done() const { return left() == 0; }
 
-  // The rows of its next step; of those results follow.
+  // The rows of its next step; of those results follow. Many take the exact form.
   [[nodiscard]] std::vector<std::uint64_t> Next() const {
     if (results_.empty()) return first_;
     return {results_.back()};
@@ -50,29 +51,39 @@ class SimulatedSequence {
 
 // What a rank offers: the next rows of some sequences.
 struct SimulatedBatch {
-  std::vector<std::size_t> sequences;
-  std::vector<std::uint64_t> rows;
+  struct Part {
+    std::size_t sequence = 0;
+    std::size_t rows = 0;
+  };
+  std::vector<Part> parts;
+  std::size_t rows = 0;
   bool exact = false;
 
-  [[nodiscard]] bool empty() const { return sequences.empty(); }
+  [[nodiscard]] bool empty() const { return parts.empty(); }
 
-  // False, and nothing happens, where there would be more than `most` rows.
-  bool Add(std::size_t id, const SimulatedSequence& sequence, std::size_t most) {
-    const std::vector<std::uint64_t> next = sequence.Next();
-    if (rows.size() + next.size() > most) return false;
-    sequences.push_back(id);
-    rows.insert(rows.end(), next.begin(), next.end());
-    exact = exact || sequence.exact();
-    return true;
+  // The part of a sequence; null if it has none.
+  [[nodiscard]] const Part* Find(std::size_t sequence, std::size_t* first_row) const {
+    *first_row = 0;
+    for (const Part& part : parts) {
+      if (part.sequence == sequence) return &part;
+      *first_row += part.rows;
+    }
+    return nullptr;
+  }
+
+  // Nothing happens where there would be more than `most` rows.
+  void Add(const Part& part, std::int64_t most) {
+    if (rows + part.rows > static_cast<std::size_t>(most)) return;
+    parts.push_back(part);
+    rows += part.rows;
+    exact = exact || part.rows > 1;
   }
 
   // What the rows became.
   void Apply(const std::vector<std::uint64_t>& results, std::vector<SimulatedSequence>& all) const {
     std::size_t row = 0;
-    for (const std::size_t id : sequences) {
-      for (std::size_t left = all[id].Next().size(); left > 0; --left) {
-        all[id].Append(results[row++]);
-      }
+    for (const Part& part : parts) {
+      for (std::size_t i = 0; i < part.rows; ++i) all[part.sequence].Append(results[row++]);
     }
   }
 };

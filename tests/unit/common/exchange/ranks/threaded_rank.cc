@@ -23,8 +23,8 @@ void ThreadedRank::Run() {
       status = gate.Serve().status();
       continue;
     }
-    const auto step = gate.Begin(static_cast<std::int64_t>(batch.rows.size()), batch.exact);
-    if (step.ok()) gate.End(Walk(*step, &batch));
+    const auto step = gate.Begin(static_cast<std::int64_t>(batch.rows), batch.exact);
+    if (step.ok()) gate.End(Walk(*step, batch));
     status = step.status();
   }
   const Lock lock(all_.mutex_);
@@ -37,18 +37,21 @@ SimulatedBatch ThreadedRank::PickBatch() {
   std::erase_if(sequences, [this](std::size_t one) { return all_.sequences_[one].done(); });
   SimulatedBatch batch;
   for (const std::size_t one : sequences) {
-    static_cast<void>(
-        batch.Add(one, all_.sequences_[one], static_cast<std::size_t>(all_.limits_.most_rows)));
+    batch.Add({.sequence = one, .rows = all_.sequences_[one].Next().size()},
+              all_.limits_.most_rows);
   }
   return batch;
 }
 
-StepEnd ThreadedRank::Walk(const RankStep& step, const SimulatedBatch* batch) {
+StepEnd ThreadedRank::Walk(const RankStep& step, const SimulatedBatch& batch) {
   Lock lock(all_.mutex_);
   SimulatedEpoch& epoch = all_.control_.epoch(epoch_);
-  SimulatedStep walk(epoch, epoch.RankOf(id), step,
-                     batch == nullptr ? std::vector<std::uint64_t>() : batch->rows,
-                     all_.violations_);
+  std::vector<std::uint64_t> rows;
+  for (const SimulatedBatch::Part& part : batch.parts) {
+    const std::vector<std::uint64_t> next = all_.sequences_[part.sequence].Next();
+    rows.insert(rows.end(), next.begin(), next.end());
+  }
+  SimulatedStep walk(epoch, epoch.RankOf(id), step, std::move(rows), all_.violations_);
   while (!walk.finished()) {
     if (!alive || aborted_before_ > epoch_) {
       ++all_.counts_["void steps"];
@@ -66,11 +69,9 @@ StepEnd ThreadedRank::Walk(const RankStep& step, const SimulatedBatch* batch) {
   if (!alive) return StepEnd::kVoid;
   ++all_.counts_[walk.overflowed() ? "overflows" : "steps done"];
   if (walk.overflowed()) return StepEnd::kOverflowed;
-  if (batch != nullptr) {
-    batch->Apply(walk.rows(), all_.sequences_);
-    all_.results_ += static_cast<int>(batch->rows.size());
-    all_.changed_.notify_all();
-  }
+  batch.Apply(walk.rows(), all_.sequences_);
+  all_.results_ += static_cast<int>(batch.rows);
+  all_.changed_.notify_all();
   return StepEnd::kDone;
 }
 

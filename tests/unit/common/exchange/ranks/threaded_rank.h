@@ -25,9 +25,7 @@ class ThreadedRank final : public ConductorLink, public RankEngine {
   // The engine's.
   void Send(const StepOffer& offer) override;
   void Enter(std::uint64_t epoch) override { epoch_ = epoch; }
-  absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) override {
-    return Walk(step, nullptr);
-  }
+  absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) override { return Walk(step, {}); }
 
   const int id;
   const bool attends;
@@ -43,7 +41,7 @@ class ThreadedRank final : public ConductorLink, public RankEngine {
 
   void Run();
   [[nodiscard]] SimulatedBatch PickBatch();
-  [[nodiscard]] StepEnd Walk(const RankStep& step, const SimulatedBatch* batch);  // null: no rows
+  [[nodiscard]] StepEnd Walk(const RankStep& step, const SimulatedBatch& batch);
 
   void Prepare(std::uint64_t number);
   void EndBefore(std::uint64_t next);
