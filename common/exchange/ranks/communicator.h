@@ -6,7 +6,8 @@
 // Memory:    of one Exchange nothing that is received overlaps anything else.
 // Stream:    asynchronous. One Exchange is one group: nothing in it waits for anything else in it.
 //            It may be captured, by sender and receiver alike; both then launch their graphs
-//            equally often.
+//            equally often. The first between two ranks may wait, on the host, for the other
+//            side's.
 // Ownership: a communicator outlives the graphs that hold an Exchange of it, and what it has on a
 //            stream: its end waits for theirs.
 // Threads:   one calls Exchange; Health and Abort may be called by any, at any time.
