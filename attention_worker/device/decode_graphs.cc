@@ -1,18 +1,17 @@
 #include "attention_worker/device/decode_graphs.h"
 
-#include "common/base/check.h"
+#include "absl/strings/str_cat.h"
 #include "common/base/status.h"
 #include "common/device/graph_rows.h"
 
 namespace sextant {
 
-void DecodeGraphs::Use(std::uint64_t generation) {
-  if (generation != generation_) graphs_.clear();
-  generation_ = generation;
-}
-
 absl::Status DecodeGraphs::Launch(std::int64_t rows, bool sampled_ids, std::int64_t graph_rows) {
-  CHECK_LE(graph_rows, most_);
+  if (graph_rows > most_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a step of ", graph_rows, " rows, where ", most_,
+                     " fit; give all ranks the same max_sequences and max_batch_tokens"));
+  }
   const Kind kind(graph_rows > 0 ? graph_rows : GraphRows(rows, most_), sampled_ids);
   auto found = graphs_.find(kind);
   if (found == graphs_.end()) {

@@ -23,11 +23,11 @@ class DecodeGraphs {
 
   // Puts a plain decode step of `rows` rows on the stream, whose StepInputs are in place; its token
   // ids too, or with `sampled_ids` they are those that the sampler has left. `graph_rows`: those of
-  // the graph, if they matter to others, else 0.
+  // the graph, if they matter to others, else 0. Errors: InvalidArgument for more than `most`.
   [[nodiscard]] absl::Status Launch(std::int64_t rows, bool sampled_ids, std::int64_t graph_rows);
 
-  // Before each step: drops the graphs of other generations (DeviceStepForm).
-  void Use(std::uint64_t generation);
+  // Forgets all graphs.
+  void Drop() { graphs_.clear(); }
 
  private:
   using Kind = std::pair<std::int64_t, bool>;  // rows, sampled_ids
@@ -37,7 +37,6 @@ class DecodeGraphs {
   DeviceLayers& layers_;
   const GpuStream& stream_;
   std::int64_t most_;
-  std::uint64_t generation_ = 0;
   std::map<Kind, GpuGraph> graphs_;
 };
 

@@ -70,7 +70,7 @@ class DeviceTransformer final : public StepModel {
 
   [[nodiscard]] absl::Status CheckIds(const StepRows& step) const;
   [[nodiscard]] absl::Status Describe(const StepRows& step);
-  // Whether every step up to this one, which the stream has passed, counts.
+  // Whether every step up to this one, which the stream has passed, counts (ended_steps_).
   [[nodiscard]] absl::Status Confirm(std::int64_t step);
   [[nodiscard]] DeviceLayers::Parts LayerParts(int multiprocessors) const;
 
@@ -79,7 +79,8 @@ class DeviceTransformer final : public StepModel {
   DeviceLayers layers_;
   DecodeGraphs graphs_;
   std::int64_t logit_rows_ = 0;  // of the last step
-  std::int64_t begun_steps_ = 0;
+  // Of the steps that are to be confirmed: those of a captured form.
+  std::int64_t ended_steps_ = 0;
   std::int64_t confirmed_steps_ = 0;
   std::deque<std::int64_t> sampled_steps_;  // of the choices of tokens under way
   bool uses_graphs_ = true;

@@ -61,20 +61,27 @@ absl::StatusOr<std::unique_ptr<RankSender>> RankSender::Create(const GpuStream& 
       config.n_routed_experts * static_cast<std::int64_t>(sizeof(ExpertSeatCuda));
   ASSIGN_OR_RETURN(sender->pinned_, GpuMemory::Allocate(gpu, GpuMemory::Place::kPinnedHost,
                                                         seat_bytes, "where experts are"));
-  RETURN_IF_ERROR(ToStatus(
-      gpu.FillZeros(stream.handle(), sender->buffers_.overflow, sizeof(std::int32_t)),
-      "whether all rows fit"));
+  RETURN_IF_ERROR(
+      ToStatus(gpu.FillZeros(stream.handle(), sender->buffers_.overflow, sizeof(std::int32_t)),
+               "whether all rows fit"));
   return sender;
 }
 
-absl::Status RankSender::Use(const RankLayout& layout, int attention) {
-  const auto destinations = static_cast<std::int32_t>(layout.expert_ranks().size());
-  if (destinations > sizes_.destinations) {
-    return absl::InvalidArgumentError(absl::StrCat("experts on ", destinations,
-                                                   " ranks; there is room for ",
-                                                   sizes_.destinations));
+absl::Status RankSender::Check(const RankLayout& layout) const {
+  if (layout.num_experts() != config_.n_routed_experts) {
+    return absl::InvalidArgumentError(absl::StrCat("ranks for ", layout.num_experts(),
+                                                   " experts, where the model has ",
+                                                   config_.n_routed_experts));
   }
-  CHECK_EQ(layout.num_experts(), config_.n_routed_experts);
+  const auto destinations = static_cast<std::int64_t>(layout.expert_ranks().size());
+  if (destinations > sizes_.destinations) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "experts on ", destinations, " ranks; there is room for ", sizes_.destinations));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RankSender::Use(const RankLayout& layout, int attention) {
   const std::vector<ExpertSeat> seats = layout.SeatsFor(attention);
   // What a copy before this one reads must stay until it has happened.
   RETURN_IF_ERROR(stream_.Synchronize());
@@ -82,10 +89,10 @@ absl::Status RankSender::Use(const RankLayout& layout, int attention) {
   std::transform(seats.begin(), seats.end(), pinned, [](const ExpertSeat& seat) {
     return ExpertSeatCuda{.destination = seat.destination, .local = seat.local};
   });
-  RETURN_IF_ERROR(ToStatus(
-      stream_.gpu().CopyIn(stream_.handle(), buffers_.seats, pinned, pinned_.bytes()),
-      "where experts are"));
-  destinations_ = destinations;
+  RETURN_IF_ERROR(
+      ToStatus(stream_.gpu().CopyIn(stream_.handle(), buffers_.seats, pinned, pinned_.bytes()),
+               "where experts are"));
+  destinations_ = static_cast<std::int32_t>(layout.expert_ranks().size());
   return absl::OkStatus();
 }
 
@@ -95,8 +102,12 @@ absl::Status RankSender::Pack(DeviceStream stream, const DeviceDispatch& dispatc
   slot_rows_ = exact ? std::max<std::int64_t>(dispatch.tokens, 1) : step.slot_rows;
   const std::int64_t room = exact ? sizes_.rows : sizes_.slot_rows;
   if (slot_rows_ > room || dispatch.tokens > slot_rows_) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        std::max(slot_rows_, dispatch.tokens), " rows for experts; there is room for ", room));
+    return absl::InvalidArgumentError(absl::StrCat(std::max(slot_rows_, dispatch.tokens),
+                                                   " rows for experts; there is room for ", room));
+  }
+  if (!exact && destinations_ * step.slot_pairs > MostReturned(config_, sizes_)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(step.slot_pairs, " outputs of a slot are more than there is room for"));
   }
   RETURN_IF_ERROR(
       ToStatus(kernels_.plan_dispatch(

@@ -1,4 +1,5 @@
-// The attention half of a GPU that is one rank of several: which rows go where, gathered into slots.
+// The attention half of a GPU that is one rank of several: which rows go where, gathered into
+// slots.
 //
 // Memory:    of one destination's slot: rows and ids of as many rows as a step has; of all that
 //            come back: one output for each choice, with the room that slots leave empty.
@@ -36,8 +37,9 @@ class RankSender final : public RowSender {
       const GpuStream& stream, const CudaKernels& kernels, const ModelConfig& config,
       const Sizes& sizes);
 
+  [[nodiscard]] absl::Status Check(const RankLayout& layout) const override;
   [[nodiscard]] absl::Status Use(const RankLayout& layout, int attention) override;
-  // Errors: InvalidArgument for more rows than there is room for.
+  // Errors: InvalidArgument for more rows or pairs than there is room for.
   [[nodiscard]] absl::Status Pack(DeviceStream stream, const DeviceDispatch& dispatch,
                                   const RankStep& step) override;
   [[nodiscard]] std::int32_t* counts() override { return buffers_.counts; }
@@ -74,9 +76,9 @@ class RankSender final : public RowSender {
   const Sizes sizes_;
   GpuMemory memory_;
   Buffers buffers_;
-  GpuMemory pinned_;                 // the host's seats
-  std::int32_t destinations_ = 0;    // of the layout in use
-  std::int64_t slot_rows_ = 0;       // of the rows packed last
+  GpuMemory pinned_;               // the host's seats
+  std::int32_t destinations_ = 0;  // of the layout in use
+  std::int64_t slot_rows_ = 0;     // of the rows packed last
 };
 
 }  // namespace sextant

@@ -60,15 +60,15 @@ absl::Status DeviceRank::MakePlan() {
   const auto experts = static_cast<std::int64_t>(options_.role.experts.size());
   std::int64_t workspace = RankSender::Bytes(model_, SenderSizes());
   if (holds_experts()) workspace += RankHost::Bytes(model_, experts, HostSizes());
-  ASSIGN_OR_RETURN(
-      plan_, PlanMemory(model_, {.budget_bytes = budget,
-                                 .reserve_bytes = std::min(kReserveBytes, budget / 16),
-                                 .routed_expert_bytes = DeviceExperts::Bytes(model_, experts),
-                                 .expert_workspace_bytes = workspace,
-                                 .max_batch_tokens = options_.max_batch_tokens,
-                                 .max_sequences = options_.max_sequences,
-                                 .block_tokens = kBlockTokens,
-                                 .cache_tokens = options_.cache_tokens}));
+  ASSIGN_OR_RETURN(plan_,
+                   PlanMemory(model_, {.budget_bytes = budget,
+                                       .reserve_bytes = std::min(kReserveBytes, budget / 16),
+                                       .routed_expert_bytes = DeviceExperts::Bytes(model_, experts),
+                                       .expert_workspace_bytes = workspace,
+                                       .max_batch_tokens = options_.max_batch_tokens,
+                                       .max_sequences = options_.max_sequences,
+                                       .block_tokens = kBlockTokens,
+                                       .cache_tokens = options_.cache_tokens}));
   return absl::OkStatus();
 }
 
@@ -110,8 +110,8 @@ absl::Status DeviceRank::MakeExchange(ConductorLink& link) {
                      RankSender::Create(stream_, *backend_.kernels, model_, SenderSizes()));
   }
   if (holds_experts()) {
-    ASSIGN_OR_RETURN(
-        host_, RankHost::Create(stream_, *backend_.kernels, model_, *experts_, HostSizes()));
+    ASSIGN_OR_RETURN(host_,
+                     RankHost::Create(stream_, *backend_.kernels, model_, *experts_, HostSizes()));
   }
   ASSIGN_OR_RETURN(exchange_, RankExchange::Create({.gpu = *backend_.gpu,
                                                     .stream = stream_,

@@ -30,11 +30,11 @@ class DeviceRank {
  public:
   struct Options {
     RankRole role = {};
-    int most_ranks = 8;                     // of an epoch that it takes part in
-    std::int64_t memory_bytes = 0;          // at most; 0: what is free
+    int most_ranks = 8;                                       // of an epoch that it takes part in
+    std::int64_t memory_bytes = 0;                            // at most; 0: what is free
     std::optional<std::int64_t> cache_tokens = std::nullopt;  // absent: all there is room for
-    std::int64_t max_batch_tokens = 512;    // rows of a step of each rank that attends
-    std::int64_t max_sequences = 64;        // of such a step
+    std::int64_t max_batch_tokens = 512;  // rows of a step of each rank that attends
+    std::int64_t max_sequences = 64;      // of such a step
     int upload_threads = 1;
     DeviceUpload::Progress progress = nullptr;
   };
@@ -42,11 +42,9 @@ class DeviceRank {
   // Brings its weights to the GPU. It takes part in steps once exchange() has been prepared for an
   // epoch. `model` and `link` outlive this.
   // Errors: those of the plan, the checkpoint and the GPU.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<DeviceRank>> Open(CudaBackend backend,
-                                                                        const ModelConfig& model,
-                                                                        const Checkpoint& checkpoint,
-                                                                        ConductorLink& link,
-                                                                        const Options& options);
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<DeviceRank>> Open(
+      CudaBackend backend, const ModelConfig& model, const Checkpoint& checkpoint,
+      ConductorLink& link, const Options& options);
 
   [[nodiscard]] RankExchange& exchange() { return *exchange_; }
   [[nodiscard]] const GpuStream& stream() const { return stream_; }

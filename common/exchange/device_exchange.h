@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -26,8 +27,6 @@ struct DeviceStepForm {
   bool captured = true;
   // The rows of the graph that takes a plain decode step, not fewer than the step's; 0: any.
   std::int64_t graph_rows = 0;
-  // Graphs of another generation are to be dropped before the step.
-  std::uint64_t generation = 0;
 };
 
 // Shapes: T tokens, H hidden, K chosen experts. Pointers are to device memory.
@@ -55,6 +54,10 @@ class DeviceExchange {
  public:
   virtual ~DeviceExchange() = default;
 
+  // `drop` is called, by a thread that makes a call of this, before what is captured in graphs goes
+  // away; null: nobody has any. For whoever captures Dispatch and Collect.
+  virtual void OnGraphsEnd(std::function<void()> drop) = 0;
+
   // Waits until the step can be taken.
   [[nodiscard]] virtual absl::StatusOr<DeviceStepForm> Begin(const DeviceStep& step) = 0;
 
@@ -69,8 +72,9 @@ class DeviceExchange {
   // and confirmed.
   [[nodiscard]] virtual absl::Status End(DeviceStream stream) = 0;
 
-  // The stream has passed the step that ended first of those not confirmed: OK if all its rows and
-  // outputs have arrived; else what it computed is good for nothing. Without such a step: OK.
+  // The stream has passed the step that ended first of those that could be captured and are not
+  // confirmed: OK if all its rows and outputs have arrived; else what it computed is good for
+  // nothing. Without such a step: OK.
   [[nodiscard]] virtual absl::Status Confirm() = 0;
 };
 

@@ -51,19 +51,18 @@ absl::Status GroupedExperts::Run(DeviceStream stream, const HeldRows& rows) {
                                                         .source_rows = workspace_.source_rows,
                                                         .places = workspace_.places}),
                            "grouping rows by expert"));
-  return ToStatus(
-      kernels_.grouped_feed_forward(
-          stream, {.x = rows.rows,
-                   .source_rows = workspace_.source_rows,
-                   .offsets = workspace_.offsets,
-                   .experts = experts,
-                   .places = rows.count * chosen,
-                   .num_experts = num_experts,
-                   .hidden = static_cast<std::int32_t>(config_.hidden_size),
-                   .width = static_cast<std::int32_t>(config_.moe_intermediate_size),
-                   .gated = workspace_.gated,
-                   .y = workspace_.outputs}),
-      "the routed experts");
+  return ToStatus(kernels_.grouped_feed_forward(
+                      stream, {.x = rows.rows,
+                               .source_rows = workspace_.source_rows,
+                               .offsets = workspace_.offsets,
+                               .experts = experts,
+                               .places = rows.count * chosen,
+                               .num_experts = num_experts,
+                               .hidden = static_cast<std::int32_t>(config_.hidden_size),
+                               .width = static_cast<std::int32_t>(config_.moe_intermediate_size),
+                               .gated = workspace_.gated,
+                               .y = workspace_.outputs}),
+                  "the routed experts");
 }
 
 }  // namespace sextant

@@ -40,9 +40,7 @@ class GroupedExperts {
   // After Run: one output for each place, and the place of each choice, or -1.
   [[nodiscard]] const Bf16* outputs() const { return workspace_.outputs; }
   [[nodiscard]] const std::int32_t* places() const { return workspace_.places; }
-  [[nodiscard]] std::int64_t most_places() const {
-    return max_rows_ * config_.num_experts_per_tok;
-  }
+  [[nodiscard]] std::int64_t most_places() const { return max_rows_ * config_.num_experts_per_tok; }
 
  private:
   // Shapes: S = max_rows * K places, E experts here.

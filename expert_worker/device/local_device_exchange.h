@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -30,6 +31,7 @@ class LocalDeviceExchange final : public DeviceExchange {
       GpuDriver& gpu, const CudaKernels& kernels, const ModelConfig& config,
       const DeviceExperts& experts, std::int64_t max_rows);
 
+  void OnGraphsEnd(std::function<void()> /*drop*/) override {}  // before this does
   // Of any form, whatever its rows.
   [[nodiscard]] absl::StatusOr<DeviceStepForm> Begin(const DeviceStep& /*step*/) override {
     return DeviceStepForm();

@@ -57,19 +57,22 @@ absl::StatusOr<std::unique_ptr<RankHost>> RankHost::Create(const GpuStream& stre
   return host;
 }
 
-absl::Status RankHost::Use(const RankLayout& layout, int destination) {
+absl::Status RankHost::Check(const RankLayout& layout, int destination) const {
   const auto sources = static_cast<std::int32_t>(layout.attention_ranks().size());
   if (sources > sizes_.sources) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        sources, " ranks that send rows; there is room for ", sizes_.sources));
+    return absl::InvalidArgumentError(
+        absl::StrCat(sources, " ranks that send rows; there is room for ", sizes_.sources));
   }
   const int rank = layout.expert_ranks()[static_cast<std::size_t>(destination)];
   if (absl::MakeConstSpan(layout.role(rank).experts) != experts_.ids()) {
     return absl::FailedPreconditionError(
         absl::StrCat("rank ", rank, " is to hold other experts than those on its GPU"));
   }
-  sources_ = sources;
   return absl::OkStatus();
+}
+
+void RankHost::Use(const RankLayout& layout) {
+  sources_ = static_cast<std::int32_t>(layout.attention_ranks().size());
 }
 
 absl::Status RankHost::CheckRoom(std::int64_t rows, std::int64_t pairs) const {
@@ -127,10 +130,9 @@ void RankHost::AddReceives(int peer, std::int64_t first, std::int64_t rows,
 
 absl::Status RankHost::Compute(DeviceStream stream, int layer) {
   if (expected_.rows == 0) return absl::OkStatus();
-  RETURN_IF_ERROR(grouped_->Run(stream, {.layer = layer,
-                                         .rows = buffers_.rows,
-                                         .local_ids = buffers_.ids,
-                                         .count = expected_.rows}));
+  RETURN_IF_ERROR(grouped_->Run(
+      stream,
+      {.layer = layer, .rows = buffers_.rows, .local_ids = buffers_.ids, .count = expected_.rows}));
   RETURN_IF_ERROR(
       ToStatus(kernels_.plan_return(
                    stream, {.places = grouped_->places(),

@@ -44,7 +44,8 @@ class RankHost final : public RowHost {
       const GpuStream& stream, const CudaKernels& kernels, const ModelConfig& config,
       const DeviceExperts& experts, const Sizes& sizes);
 
-  [[nodiscard]] absl::Status Use(const RankLayout& layout, int destination) override;
+  [[nodiscard]] absl::Status Check(const RankLayout& layout, int destination) const override;
+  void Use(const RankLayout& layout) override;
   [[nodiscard]] absl::Status ExpectSlots(const RankStep& step) override;
   [[nodiscard]] absl::Status ExpectExactly(DeviceStream stream,
                                            absl::Span<const RankCounts> counts) override;

@@ -9,7 +9,7 @@
 
 namespace sextant {
 
-Conductor::Conductor(const ConductedEpoch& epoch, const StepLimits& limits)
+Conductor::Conductor(const ConductedEpoch& epoch, const ConductedLimits& limits)
     : epoch_(epoch), limits_(limits), offers_(static_cast<std::size_t>(epoch.attention_ranks)) {
   CHECK_GE(epoch.attention_ranks, 1);
   CHECK_GE(epoch.expert_ranks, 1);

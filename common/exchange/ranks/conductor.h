@@ -28,7 +28,7 @@ struct ConductedEpoch {
   int expert_ranks = 0;     // D
 };
 
-struct StepLimits {
+struct ConductedLimits {
   std::int64_t chosen = 0;          // K
   std::int64_t most_slot_rows = 0;  // of a rank, in slots
   std::int64_t most_rows = 0;       // of a rank, in exact form
@@ -36,7 +36,7 @@ struct StepLimits {
 
 class Conductor {
  public:
-  Conductor(const ConductedEpoch& epoch, const StepLimits& limits);
+  Conductor(const ConductedEpoch& epoch, const ConductedLimits& limits);
 
   // The step that begins with this offer, if one does: for all ranks.
   [[nodiscard]] absl::StatusOr<std::optional<StepCall>> Hear(const StepOffer& offer);
@@ -49,7 +49,7 @@ class Conductor {
   [[nodiscard]] StepCall Begin();
 
   const ConductedEpoch epoch_;
-  const StepLimits limits_;
+  const ConductedLimits limits_;
   std::uint64_t begun_ = 0;                       // the number of the last step
   std::vector<std::optional<StepOffer>> offers_;  // [A], for the step after it
   std::size_t offered_ = 0;                       // how many there are

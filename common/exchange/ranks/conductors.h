@@ -21,7 +21,7 @@ namespace sextant {
 
 class Conductors {
  public:
-  explicit Conductors(const StepLimits& limits) : limits_(limits) {}
+  explicit Conductors(const ConductedLimits& limits) : limits_(limits) {}
 
   // From the control plane: this process conducts that epoch. The step that begins with what was
   // offered early, if one does. No-op when it is told twice or too late.
@@ -38,7 +38,7 @@ class Conductors {
   void EndBefore(std::uint64_t next);
 
  private:
-  const StepLimits limits_;
+  const ConductedLimits limits_;
   std::uint64_t first_ = 1;  // epochs before it are over
   std::map<std::uint64_t, Conductor> conductors_;
   std::vector<StepOffer> early_;  // for epochs that nobody conducts here so far

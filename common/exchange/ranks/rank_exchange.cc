@@ -19,6 +19,17 @@ int IndexOf(absl::Span<const int> ranks, int rank) {
   return found == ranks.end() ? -1 : static_cast<int>(found - ranks.begin());
 }
 
+// Takes those of lower epochs out, to be destroyed without a lock: that may wait for the network.
+template <typename Value>
+std::map<std::uint64_t, Value> TakeBefore(std::map<std::uint64_t, Value>& values,
+                                          std::uint64_t epoch) {
+  std::map<std::uint64_t, Value> taken;
+  while (!values.empty() && values.begin()->first < epoch) {
+    taken.insert(values.extract(values.begin()));
+  }
+  return taken;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RankExchange>> RankExchange::Create(Parts parts) {
@@ -37,9 +48,8 @@ absl::StatusOr<std::unique_ptr<RankExchange>> RankExchange::Create(Parts parts) 
   };
   ArenaCarver counting(nullptr);
   carve(counting);
-  ASSIGN_OR_RETURN(exchange->pinned_,
-                   GpuMemory::Allocate(gpu, GpuMemory::Place::kPinnedHost, counting.bytes(),
-                                       "the numbers of rows"));
+  ASSIGN_OR_RETURN(exchange->pinned_, GpuMemory::Allocate(gpu, GpuMemory::Place::kPinnedHost,
+                                                          counting.bytes(), "the numbers of rows"));
   ArenaCarver carver(exchange->pinned_.data());
   exchange->host_memory_ = carve(carver);
   return exchange;
@@ -50,19 +60,31 @@ RankExchange::~RankExchange() {
   static_cast<void>(parts_.stream.Synchronize());
 }
 
-absl::Status RankExchange::Prepare(RankMembership membership) {
-  const RankLayout& layout = membership.layout;
+absl::Status RankExchange::CheckLayout(const RankMembership& epoch) const {
+  const RankLayout& layout = epoch.layout;
   if (layout.size() > parts_.most_ranks) {
     return absl::InvalidArgumentError(
         absl::StrCat(layout.size(), " ranks; there is room for ", parts_.most_ranks));
   }
-  const int rank = membership.communicator->rank();
-  const int attention = IndexOf(layout.attention_ranks(), rank);
-  if ((attention >= 0) != (parts_.sender != nullptr) ||
-      (IndexOf(layout.expert_ranks(), rank) >= 0) != (parts_.host != nullptr)) {
-    return absl::InvalidArgumentError(absl::StrCat("rank ", rank, " has another role in epoch ",
-                                                   membership.epoch, " than it was made for"));
+  if (layout.size() != epoch.communicator->size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(layout.size(), " ranks with a communicator of ", epoch.communicator->size()));
   }
+  const int rank = epoch.communicator->rank();
+  const int destination = IndexOf(layout.expert_ranks(), rank);
+  if ((IndexOf(layout.attention_ranks(), rank) >= 0) != (parts_.sender != nullptr) ||
+      (destination >= 0) != (parts_.host != nullptr)) {
+    return absl::InvalidArgumentError(absl::StrCat("rank ", rank, " has another role in epoch ",
+                                                   epoch.epoch, " than it was made for"));
+  }
+  if (parts_.sender != nullptr) RETURN_IF_ERROR(parts_.sender->Check(layout));
+  return parts_.host != nullptr ? parts_.host->Check(layout, destination) : absl::OkStatus();
+}
+
+absl::Status RankExchange::Prepare(RankMembership membership) {
+  RETURN_IF_ERROR(CheckLayout(membership));
+  const RankLayout& layout = membership.layout;
+  const int attention = IndexOf(layout.attention_ranks(), membership.communicator->rank());
   const RankEpoch epoch = {
       .number = membership.epoch,
       .attention_ranks = static_cast<int>(layout.attention_ranks().size()),
@@ -78,60 +100,73 @@ absl::Status RankExchange::Prepare(RankMembership membership) {
 
 void RankExchange::EndBefore(std::uint64_t next) {
   gate_.EndBefore(next);
-  std::vector<std::shared_ptr<Communicator>> over;
+  std::map<std::uint64_t, RankMembership> skipped;
+  std::map<std::uint64_t, std::shared_ptr<Communicator>> over;
   {
     const MutexLock lock(mutex_);
-    const auto end = communicators_.lower_bound(next);
-    for (auto at = communicators_.begin(); at != end; ++at) over.push_back(at->second);
-    communicators_.erase(communicators_.begin(), end);
-    prepared_.erase(prepared_.begin(), prepared_.lower_bound(next));
+    skipped = TakeBefore(prepared_, next);
+    over = TakeBefore(communicators_, next);
   }
-  for (const auto& communicator : over) communicator->Abort();
+  for (const auto& [epoch, communicator] : over) communicator->Abort();
 }
 
 void RankExchange::Enter(std::uint64_t epoch) {
   std::optional<RankMembership> membership;
+  std::map<std::uint64_t, RankMembership> skipped;
   {
     const MutexLock lock(mutex_);
-    const auto found = prepared_.find(epoch);
+    skipped = TakeBefore(prepared_, epoch);
     // It may have ended between the gate's word and now.
-    if (found != prepared_.end()) membership.emplace(std::move(found->second));
-    prepared_.erase(prepared_.begin(), prepared_.upper_bound(epoch));
-    // An epoch that was left between two steps has nothing under way that could be aborted.
-    communicators_.erase(communicators_.begin(), communicators_.lower_bound(epoch));
+    const auto found = prepared_.find(epoch);
+    if (found != prepared_.end()) {
+      membership.emplace(std::move(found->second));
+      prepared_.erase(found);
+    }
   }
   if (!membership.has_value()) {
     entered_ = absl::UnavailableError("the epoch is over");
     return;
   }
+  // Waits for what is on the stream, which EndBefore can abort until then.
   entered_ = UseLayout(*membership);
+  if (drop_graphs_ != nullptr) drop_graphs_();
   graphs_.clear();
-  if (epoch_.has_value() && parts_.sender != nullptr) retired_.push_back(epoch_->communicator);
   epoch_.emplace(*std::move(membership));
+  std::map<std::uint64_t, std::shared_ptr<Communicator>> left;
+  {
+    const MutexLock lock(mutex_);
+    left = TakeBefore(communicators_, epoch);
+  }
 }
 
 absl::Status RankExchange::UseLayout(const RankMembership& epoch) {
   RETURN_IF_ERROR(parts_.stream.Synchronize());
-  const int rank = epoch.communicator->rank();
-  if (parts_.sender != nullptr) {
-    RETURN_IF_ERROR(
-        parts_.sender->Use(epoch.layout, IndexOf(epoch.layout.attention_ranks(), rank)));
-  }
-  if (parts_.host == nullptr) return absl::OkStatus();
-  return parts_.host->Use(epoch.layout, IndexOf(epoch.layout.expert_ranks(), rank));
+  if (parts_.host != nullptr) parts_.host->Use(epoch.layout);
+  if (parts_.sender == nullptr) return absl::OkStatus();
+  return parts_.sender->Use(epoch.layout,
+                            IndexOf(epoch.layout.attention_ranks(), epoch.communicator->rank()));
+}
+
+void RankExchange::GiveUpStep() {
+  if (std::exchange(in_step_, false)) gate_.End(StepEnd::kVoid);
+}
+
+absl::StatusOr<Served> RankExchange::Serve() {
+  GiveUpStep();
+  return gate_.Serve();
 }
 
 absl::StatusOr<DeviceStepForm> RankExchange::Begin(const DeviceStep& step) {
-  if (std::exchange(in_step_, false)) gate_.End(StepEnd::kVoid);
+  GiveUpStep();
   ASSIGN_OR_RETURN(step_, gate_.Begin(step.rows, wants_exact_ || !step.plain_decode));
   in_step_ = true;
   RETURN_IF_ERROR(entered_);
   wants_exact_ = false;
   next_layer_ = 0;
-  if (exact()) return DeviceStepForm{.captured = false, .generation = epoch_->epoch};
+  if (exact()) return DeviceStepForm{.captured = false};
   CHECK(step.plain_decode);
   CHECK_LE(step.rows, step_.slot_rows);
-  return DeviceStepForm{.graph_rows = step_.slot_rows, .generation = epoch_->epoch};
+  return DeviceStepForm{.graph_rows = step_.slot_rows};
 }
 
 absl::StatusOr<StepEnd> RankExchange::TakeWithoutRows(const RankStep& step) {
@@ -183,8 +218,8 @@ absl::Status RankExchange::SkipTo(std::size_t moe_layer) {
 }
 
 absl::Status RankExchange::Dispatch(DeviceStream stream, const DeviceDispatch& dispatch) {
-  const auto layer = std::lower_bound(parts_.moe_layers.begin(), parts_.moe_layers.end(),
-                                      dispatch.layer);
+  const auto layer =
+      std::lower_bound(parts_.moe_layers.begin(), parts_.moe_layers.end(), dispatch.layer);
   CHECK(layer != parts_.moe_layers.end() && *layer == dispatch.layer);
   CHECK_EQ(static_cast<std::size_t>(layer - parts_.moe_layers.begin()), next_layer_);
   const RankMembership& epoch = *epoch_;
@@ -238,7 +273,6 @@ absl::StatusOr<DeviceExpertOutputs> RankExchange::Collect(DeviceStream stream) {
 }
 
 absl::Status RankExchange::End(DeviceStream stream) {
-  retired_.clear();
   if (exact()) {
     // In the last layer a step may have no rows left.
     RETURN_IF_ERROR(SkipTo(parts_.moe_layers.size()));
@@ -252,10 +286,10 @@ absl::Status RankExchange::End(DeviceStream stream) {
   constexpr std::int64_t kBytes = sizeof(std::int32_t);
   std::int32_t* const on_device = parts_.sender->overflow();
   std::int32_t* const on_host = host_memory_.overflow + next_overflow_;
-  RETURN_IF_ERROR(ToStatus(parts_.gpu.CopyOut(stream, on_host, on_device, kBytes),
-                           "whether all rows fit"));
-  RETURN_IF_ERROR(ToStatus(parts_.gpu.FillZeros(stream, on_device, kBytes),
-                           "whether all rows fit"));
+  RETURN_IF_ERROR(
+      ToStatus(parts_.gpu.CopyOut(stream, on_host, on_device, kBytes), "whether all rows fit"));
+  RETURN_IF_ERROR(
+      ToStatus(parts_.gpu.FillZeros(stream, on_device, kBytes), "whether all rows fit"));
   ended_.push_back({.communicator = epoch_->communicator, .overflow = next_overflow_});
   next_overflow_ = (next_overflow_ + 1) % kMostSteps;
   // What it computes may still be good for nothing (Confirm); the next step need not wait for that.
@@ -302,9 +336,9 @@ absl::Status RankExchange::TellCounts(DeviceStream stream) {
                              "numbers of rows"));
   }
   if (parts_.host != nullptr) {
-    RETURN_IF_ERROR(ToStatus(
-        parts_.gpu.CopyOut(stream, host_memory_.received, received, sources * kBytes),
-        "numbers of rows"));
+    RETURN_IF_ERROR(
+        ToStatus(parts_.gpu.CopyOut(stream, host_memory_.received, received, sources * kBytes),
+                 "numbers of rows"));
   }
   RETURN_IF_ERROR(parts_.stream.Synchronize());
   RETURN_IF_ERROR(CheckHealth(*epoch.communicator));

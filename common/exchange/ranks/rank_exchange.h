@@ -12,7 +12,8 @@
 //            fails the steps that are not confirmed; their rank still has all it needs to take them
 //            again in the next epoch.
 // Memory:    everything but graphs and communicators is allocated by Create.
-// Threads:   Prepare, EndBefore, and of the gate what step_gate.h says: any. The engine thread makes
+// Threads:   Prepare, EndBefore, and of the gate what step_gate.h says: any. The engine thread
+// makes
 //            every other call.
 // Shutdown:  gate().Stop, then EndBefore of a later epoch to end what is under way, then the engine
 //            thread's end, then the destructor.
@@ -21,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -66,8 +68,9 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   ~RankExchange() override;
 
   // From the control plane: this rank may be called to steps of that epoch.
-  // Errors: InvalidArgument for more ranks than there is room for, and for a role that this rank was
-  //         not made for.
+  // Errors: InvalidArgument for more ranks than there is room for, or another number than the
+  // communicator's, and for a role that this rank was not made for; those of RowSender::Check and
+  // RowHost::Check.
   [[nodiscard]] absl::Status Prepare(RankMembership membership);
   // From the control plane: all epochs before `next` are over. Aborts their communicators.
   void EndBefore(std::uint64_t next);
@@ -76,8 +79,9 @@ class RankExchange final : public DeviceExchange, private RankEngine {
 
   // For an engine without rows: takes part in the next step of the others, or is woken. Errors: of
   // StepGate::Serve; the engine cannot go on.
-  [[nodiscard]] absl::StatusOr<Served> Serve() { return gate_.Serve(); }
+  [[nodiscard]] absl::StatusOr<Served> Serve();
 
+  void OnGraphsEnd(std::function<void()> drop) override { drop_graphs_ = std::move(drop); }
   [[nodiscard]] absl::StatusOr<DeviceStepForm> Begin(const DeviceStep& step) override;
   [[nodiscard]] absl::Status Dispatch(DeviceStream stream, const DeviceDispatch& dispatch) override;
   [[nodiscard]] absl::StatusOr<DeviceExpertOutputs> Collect(DeviceStream stream) override;
@@ -103,7 +107,10 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   void Enter(std::uint64_t epoch) override;
   [[nodiscard]] absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) override;
 
+  [[nodiscard]] absl::Status CheckLayout(const RankMembership& epoch) const;
   [[nodiscard]] absl::Status UseLayout(const RankMembership& epoch);
+  // A step with rows that failed before its end.
+  void GiveUpStep();
   [[nodiscard]] absl::Status RunWithoutRows();
   [[nodiscard]] bool exact() const { return step_.form == RankStepForm::kExact; }
   // Every layer from the next one up to this, without rows.
@@ -131,8 +138,7 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   // The engine thread's.
   std::optional<RankMembership> epoch_;
   absl::Status entered_;  // or why it cannot take part in the epoch
-  // Of epochs before, until nobody has a graph of theirs any more.
-  std::vector<std::shared_ptr<Communicator>> retired_;
+  std::function<void()> drop_graphs_;
   RankStep step_;
   std::size_t next_layer_ = 0;  // of moe_layers, in the step
   bool in_step_ = false;        // with rows, and not ended

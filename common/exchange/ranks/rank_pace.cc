@@ -122,7 +122,13 @@ absl::Status RankPace::Enter() {
   aborted_ = false;
   const auto heard = heard_.find(epoch_.number);
   if (heard == heard_.end()) return absl::OkStatus();
-  for (const StepCall& call : heard->second.waiting) RETURN_IF_ERROR(CheckMine(call));
+  for (const StepCall& call : heard->second.waiting) {
+    const absl::Status mine = CheckMine(call);
+    if (mine.ok()) continue;
+    heard->second.waiting.clear();
+    aborted_ = true;
+    return mine;
+  }
   LeaveIfLast();
   return absl::OkStatus();
 }

@@ -2,7 +2,8 @@
 // half sends, and where what it receives goes. Device memory throughout.
 //
 // Shapes:    D destinations (ranks that hold experts) and A sources (ranks that attend), both in
-//            the order of RankLayout; C rows and P pairs of a slot (rank_step.h); H hidden, K chosen.
+//            the order of RankLayout; C rows and P pairs of a slot (rank_step.h); H hidden, K
+//            chosen.
 // Order:     a slot's pairs ascend by row, then by choice, on both sides.
 // Stream:    all work is asynchronous; messages name memory that stays as long as the half does.
 // Threads:   the engine thread makes every call.
@@ -32,8 +33,11 @@ class RowSender {
  public:
   virtual ~RowSender() = default;
 
-  // From the next step on rows go by `layout`, whose attention rank `attention` this is. Errors:
-  // InvalidArgument for more destinations than there is room for.
+  // Whether rows can go by that layout. Any thread. Errors: InvalidArgument for another model, or
+  // more destinations than there is room for.
+  [[nodiscard]] virtual absl::Status Check(const RankLayout& layout) const = 0;
+
+  // From the next step on they do; this is its attention rank `attention`. After Check.
   [[nodiscard]] virtual absl::Status Use(const RankLayout& layout, int attention) = 0;
 
   // Puts the rows of a layer into the slots of all destinations: whole slots of the step's size, or
@@ -60,10 +64,13 @@ class RowHost {
  public:
   virtual ~RowHost() = default;
 
-  // From the next step on rows come by `layout`, whose expert rank `destination` this is. Errors:
-  // InvalidArgument for more sources than there is room for, FailedPrecondition for experts that
-  // are not here.
-  [[nodiscard]] virtual absl::Status Use(const RankLayout& layout, int destination) = 0;
+  // Whether rows can come by that layout, whose expert rank `destination` this is. Any thread.
+  // Errors: InvalidArgument for more sources than there is room for, FailedPrecondition for experts
+  // that are not here.
+  [[nodiscard]] virtual absl::Status Check(const RankLayout& layout, int destination) const = 0;
+
+  // From the next step on they do. After Check.
+  virtual void Use(const RankLayout& layout) = 0;
 
   // Of each layer first: what comes are slots of the step's size from every source [A] ...
   [[nodiscard]] virtual absl::Status ExpectSlots(const RankStep& step) = 0;

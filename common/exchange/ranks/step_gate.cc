@@ -29,9 +29,9 @@ absl::StatusOr<Served> StepGate::Serve() {
 }
 
 absl::Status StepGate::TakeWithoutRows(const RankStep& step) {
-  ASSIGN_OR_RETURN(const StepEnd end, engine_.TakeWithoutRows(step));
-  End(end);
-  return absl::OkStatus();
+  const absl::StatusOr<StepEnd> end = engine_.TakeWithoutRows(step);
+  End(end.value_or(StepEnd::kVoid));
+  return end.status();
 }
 
 absl::StatusOr<std::optional<TakenStep>> StepGate::NextStep(std::int64_t rows, bool exact) {

@@ -3,16 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <condition_variable>
-#include <map>
-#include <memory>
-#include <mutex>
 #include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/blocking_counter.h"
 #include "attention_worker/engine/engine.h"
 #include "cli/engine/device_model.h"
 #include "tests/golden/golden_model.h"
@@ -46,41 +42,24 @@ std::vector<GenerationRequest> Requests(std::uint32_t count, std::int64_t max_to
   return requests;
 }
 
-// Ends when so many have called Done.
-class Finish {
- public:
-  explicit Finish(int count) : left_(count) {}
-  void Done() {
-    const std::lock_guard lock(mutex_);
-    if (--left_ == 0) changed_.notify_all();
-  }
-  void Wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return left_ == 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int left_;
+struct Outcome {
+  Answers answers;
+  std::int64_t failed_steps = 0;  // and taken again
 };
 
 class DeviceRankTest : public testing::Test {
  protected:
-  [[nodiscard]] Engine MakeEngine(StepModel& model, LatentCache& cache) const {
-    return Engine(model, cache,
-                  {.max_batch_tokens = 20,
-                   .max_sequences = 8,
+  // Every token of the requests; steps that fail are taken again.
+  [[nodiscard]] Outcome RunAll(StepModel& model, LatentCache& cache,
+                               const std::vector<GenerationRequest>& requests) const {
+    Engine engine(model, cache,
+                  {.max_batch_tokens = sizes_.max_batch_tokens,
+                   .max_sequences = sizes_.max_sequences,
                    .max_context = config_.max_position_embeddings,
                    .vocab_size = config_.vocab_size,
                    .banned_ids = {254, 255},
                    .prefix_cache = true});
-  }
-
-  // Every token of the requests; steps that fail are taken again.
-  Answers RunAll(Engine engine, const std::vector<GenerationRequest>& requests,
-                 std::int64_t* failed_steps = nullptr) const {
-    Answers answers(requests.size());
+    Outcome outcome{.answers = Answers(requests.size())};
     for (const GenerationRequest& request : requests) EXPECT_TRUE(engine.Submit(request).ok());
     while (!engine.idle()) {
       const auto events = engine.Step();
@@ -89,64 +68,69 @@ class DeviceRankTest : public testing::Test {
       if (!events.ok()) break;
       for (const TokenEvent& event : *events) {
         EXPECT_TRUE(event.token.ok()) << event.token.status();
-        if (event.token.ok()) {
-          answers[static_cast<std::size_t>(event.sequence)].push_back(event.token->id);
-        }
+        if (!event.token.ok()) continue;
+        outcome.answers[static_cast<std::size_t>(event.sequence)].push_back(event.token->id);
       }
     }
-    if (failed_steps != nullptr) *failed_steps = engine.stats().failed_steps;
-    return answers;
+    outcome.failed_steps = engine.stats().failed_steps;
+    return outcome;
   }
 
   // On one GPU.
   [[nodiscard]] Answers Alone(const std::vector<GenerationRequest>& requests) const {
-    auto model = DeviceModel::Open(
-        OpenTestGpu(), config_, &checkpoint_,
-        {.cache_tokens = 1024, .max_batch_tokens = 20, .max_sequences = 8});
+    auto model = DeviceModel::Open(OpenTestGpu(), config_, &checkpoint_,
+                                   {.cache_tokens = sizes_.cache_tokens,
+                                    .max_batch_tokens = sizes_.max_batch_tokens,
+                                    .max_sequences = sizes_.max_sequences});
     EXPECT_TRUE(model.ok()) << model.status();
-    return RunAll(MakeEngine((*model)->step_model(), (*model)->cache()), requests);
+    return RunAll((*model)->step_model(), (*model)->cache(), requests).answers;
+  }
+
+  // Starts a rank that attends: it answers the requests, and then serves.
+  void Answer(EmulatedRanks& ranks, std::size_t index, std::vector<GenerationRequest> requests,
+              Outcome& outcome, absl::BlockingCounter& finish) const {
+    ranks.Run(index, [this, &ranks, index, requests = std::move(requests), &outcome, &finish] {
+      DeviceRank& rank = ranks.rank(index);
+      outcome = RunAll(rank.transformer(), rank.cache(), requests);
+      finish.DecrementCount();
+      ranks.Serve(index);
+    });
   }
 
   // Every rank that attends answers its part of the requests; all others serve.
-  [[nodiscard]] Answers Together(EmulatedRanks& ranks, const std::vector<RankRole>& roles,
+  [[nodiscard]] Outcome Together(EmulatedRanks& ranks, const std::vector<RankRole>& roles,
                                  const std::vector<GenerationRequest>& requests) const {
     std::vector<std::size_t> all(roles.size());
     std::iota(all.begin(), all.end(), std::size_t{0});
     ranks.Enter(1, all);
-    const auto attending =
-        std::count_if(roles.begin(), roles.end(), [](const RankRole& r) { return r.attends; });
-    Finish finish(static_cast<int>(attending));
-    Answers answers(requests.size());
-    std::size_t part = 0;
-    for (std::size_t index = 0; index < roles.size(); ++index) {
-      if (!roles[index].attends) {
-        ranks.Run(index, [&ranks, index] { ranks.Serve(index); });
-        continue;
-      }
-      ranks.Run(index, [&, index, part] {
-        std::vector<std::size_t> numbers;
-        std::vector<GenerationRequest> own;
-        for (std::size_t i = part; i < requests.size(); i += static_cast<std::size_t>(attending)) {
-          numbers.push_back(i);
-          own.push_back(requests[i]);
-        }
-        DeviceRank& rank = ranks.rank(index);
-        Answers given = RunAll(MakeEngine(rank.transformer(), rank.cache()), own);
-        for (std::size_t i = 0; i < numbers.size(); ++i) answers[numbers[i]] = std::move(given[i]);
-        finish.Done();
-        ranks.Serve(index);
-      });
-      ++part;
+    std::vector<std::size_t> attending;
+    for (const std::size_t index : all) {
+      if (roles[index].attends) attending.push_back(index);
+      if (!roles[index].attends) ranks.Run(index, [&ranks, index] { ranks.Serve(index); });
+    }
+    absl::BlockingCounter finish(static_cast<int>(attending.size()));
+    std::vector<Outcome> parts(attending.size());
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+      std::vector<GenerationRequest> own;
+      for (std::size_t i = part; i < requests.size(); i += parts.size()) own.push_back(requests[i]);
+      Answer(ranks, attending[part], std::move(own), parts[part], finish);
     }
     finish.Wait();
     ranks.Stop();
-    return answers;
+    Outcome whole{.answers = Answers(requests.size())};
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      whole.answers[i] = parts[i % parts.size()].answers[i / parts.size()];
+    }
+    for (const Outcome& part : parts) whole.failed_steps += part.failed_steps;
+    return whole;
   }
 
   void ExpectOneGpusBytes(const std::vector<RankRole>& roles, std::uint32_t requests) {
-    const std::vector<GenerationRequest> asked = Requests(requests, 4);
-    EmulatedRanks ranks(config_, checkpoint_, roles, {});
-    EXPECT_EQ(Together(ranks, roles, asked), Alone(asked));
+    const std::vector<GenerationRequest> asked = Requests(requests, 3);
+    EmulatedRanks ranks(config_, checkpoint_, roles, sizes_);
+    const Outcome outcome = Together(ranks, roles, asked);
+    EXPECT_EQ(outcome.answers, Alone(asked));
+    EXPECT_EQ(outcome.failed_steps, 0);
     EXPECT_GT(ranks.exact_steps(), 0);  // prompts
     EXPECT_GT(ranks.slot_steps(), 0);
   }
@@ -154,6 +138,8 @@ class DeviceRankTest : public testing::Test {
   const std::string folder_ = GoldenModelFolder("lite");
   const ModelConfig config_ = *ReadModelConfig(folder_);
   const Checkpoint checkpoint_ = *Checkpoint::Open(folder_);
+  const EmulatedRanks::Sizes sizes_{
+      .max_batch_tokens = 20, .max_sequences = 16, .cache_tokens = 2048};
 };
 
 TEST_F(DeviceRankTest, RanksThatDoBothGiveOneGpusBytes) {
@@ -165,9 +151,7 @@ TEST_F(DeviceRankTest, AttentionAndExpertsApartGiveOneGpusBytes) {
   ExpectOneGpusBytes({Holding(true, 0, 0), Holding(false, 0, kExperts), Holding(true, 0, 0)}, 4);
 }
 
-TEST_F(DeviceRankTest, ARankAloneIsOneGpu) {
-  ExpectOneGpusBytes({Holding(true, 0, kExperts)}, 3);
-}
+TEST_F(DeviceRankTest, ARankAloneIsOneGpu) { ExpectOneGpusBytes({Holding(true, 0, kExperts)}, 3); }
 
 TEST_F(DeviceRankTest, RanksOfEverySortGiveOneGpusBytes) {
   // Two hold the same experts; one attends and has no request.
@@ -176,47 +160,69 @@ TEST_F(DeviceRankTest, RanksOfEverySortGiveOneGpusBytes) {
                      1);
 }
 
-// One rank holds nearly all experts: rows of a few sequences are more than its slots have room for.
+// One rank holds nearly all experts: of 16 rows it gets more pairs than its slots have room for.
 TEST_F(DeviceRankTest, WhatDoesNotFitItsSlotsIsTakenAgain) {
   const std::vector<RankRole> roles = {Holding(true, 0, 13), Holding(false, 13, 14),
                                        Holding(false, 14, 15), Holding(false, 15, kExperts)};
-  const std::vector<GenerationRequest> asked = Requests(8, 4);
-  EmulatedRanks ranks(config_, checkpoint_, roles, {});
-  EXPECT_EQ(Together(ranks, roles, asked), Alone(asked));
+  std::vector<GenerationRequest> asked = Requests(16, 2);
+  for (GenerationRequest& request : asked) request.prompt_ids.resize(1);
+  EmulatedRanks ranks(config_, checkpoint_, roles, sizes_);
+  const Outcome outcome = Together(ranks, roles, asked);
+  EXPECT_EQ(outcome.answers, Alone(asked));
+  EXPECT_GT(outcome.failed_steps, 0);
 }
 
-TEST_F(DeviceRankTest, ADeathInAStepChangesNoByte) {
+TEST_F(DeviceRankTest, ADeathInAnyStepChangesNoByte) {
   const std::vector<RankRole> roles = {Holding(true, 0, 0), Holding(false, 0, kExperts),
                                        Holding(false, 0, kExperts)};
-  const std::vector<GenerationRequest> asked = Requests(3, 6);
+  const std::vector<GenerationRequest> asked = Requests(3, 5);
   const Answers wanted = Alone(asked);
-  for (const std::int64_t steps : {0, 3}) {
+  std::int64_t failed_steps = 0;
+  for (const std::int64_t steps : {0, 1, 3, 4}) {
     SCOPED_TRACE(steps);
-    EmulatedRanks ranks(config_, checkpoint_, roles, {});
+    EmulatedRanks ranks(config_, checkpoint_, roles, sizes_);
     ranks.Enter(1, {0, 1, 2});
-    Finish finish(1);
-    Finish death(1);
-    Answers answers;
-    std::int64_t failed_steps = 0;
-    ranks.Run(0, [&] {
-      DeviceRank& rank = ranks.rank(0);
-      answers = RunAll(MakeEngine(rank.transformer(), rank.cache()), asked, &failed_steps);
-      finish.Done();
-      ranks.Serve(0);
-    });
+    absl::BlockingCounter finish(1);
+    Outcome outcome;
+    Answer(ranks, 0, asked, outcome, finish);
     ranks.Run(1, [&] { ranks.Serve(1); });
-    ranks.Run(2, [&] {
-      ranks.Serve(2, steps);
-      death.Done();  // and is not there for the next one
-    });
-    death.Wait();
+    ranks.Run(2, [&] { ranks.Serve(2, steps); });  // and is not there for the next one
+    ranks.WaitForStep(steps + 1);
+    const bool prepared_before = steps % 2 == 1;
+    if (prepared_before) ranks.Enter(2, {0, 1});
     ranks.EndBefore(2, {0, 1});
-    ranks.Enter(2, {0, 1});
+    if (!prepared_before) ranks.Enter(2, {0, 1});
     finish.Wait();
     ranks.Stop();
-    ranks.EndBefore(2, {2});  // whoever is dead aborts nothing; its memory goes here
-    EXPECT_EQ(answers, wanted);
+    EXPECT_EQ(outcome.answers, wanted);
+    failed_steps += outcome.failed_steps;
   }
+  EXPECT_GT(failed_steps, 0);
+}
+
+TEST_F(DeviceRankTest, RanksComeAndGoBetweenSteps) {
+  const std::vector<RankRole> roles = {Holding(true, 0, 0), Holding(false, 0, kExperts),
+                                       Holding(false, 0, kExperts)};
+  const std::vector<GenerationRequest> asked = Requests(3, 7);
+  EmulatedRanks ranks(config_, checkpoint_, roles, sizes_);
+  ranks.Enter(1, {0, 1});
+  absl::BlockingCounter finish(1);
+  Outcome outcome;
+  std::int64_t served_by_second = 0;
+  Answer(ranks, 0, asked, outcome, finish);
+  ranks.Run(1, [&] { ranks.Serve(1); });
+  ranks.Run(2, [&] { served_by_second = ranks.Serve(2); });
+  ranks.WaitForStep(3);
+  ranks.Enter(2, {0, 1, 2});
+  ranks.Switch(1, 2);
+  ranks.WaitForStep(6);
+  ranks.Enter(3, {0, 2});
+  ranks.Switch(2, 3);
+  finish.Wait();
+  ranks.Stop();
+  EXPECT_EQ(outcome.answers, Alone(asked));
+  EXPECT_EQ(outcome.failed_steps, 0);
+  EXPECT_GT(served_by_second, 0);
 }
 
 }  // namespace

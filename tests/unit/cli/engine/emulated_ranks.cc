@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <utility>
 
 #include "kernels/cuda_module/cuda_kernels.h"
@@ -49,11 +50,11 @@ void EmulatedRanks::Enter(std::uint64_t epoch, const std::vector<std::size_t>& r
   networks_.push_back(std::make_unique<FakeNetwork>(static_cast<int>(ranks.size())));
   {
     const std::lock_guard lock(mutex_);
-    heard_by_ = ranks;
-    const auto begun = conductors_.Conduct(
-        {.number = epoch,
-         .attention_ranks = static_cast<int>(layout->attention_ranks().size()),
-         .expert_ranks = static_cast<int>(layout->expert_ranks().size())});
+    ranks_of_[epoch] = ranks;
+    const auto begun =
+        conductors_.Conduct({.number = epoch,
+                             .attention_ranks = static_cast<int>(layout->attention_ranks().size()),
+                             .expert_ranks = static_cast<int>(layout->expert_ranks().size())});
     ASSERT_TRUE(begun.ok()) << begun.status();
     ASSERT_FALSE(begun->has_value());
   }
@@ -65,6 +66,21 @@ void EmulatedRanks::Enter(std::uint64_t epoch, const std::vector<std::size_t>& r
         member.rank->exchange().Prepare({epoch, std::move(communicator), *layout});
     ASSERT_TRUE(prepared.ok()) << prepared;
   }
+}
+
+void EmulatedRanks::Switch(std::uint64_t epoch, std::uint64_t next) {
+  const std::lock_guard lock(mutex_);
+  const std::optional<LastStep> last = conductors_.Switch(epoch, next);
+  ASSERT_TRUE(last.has_value());
+  for (const std::size_t index : ranks_of_.at(epoch)) {
+    const absl::Status heard = members_[index]->rank->exchange().gate().Hear(*last);
+    EXPECT_TRUE(heard.ok()) << heard;
+  }
+}
+
+void EmulatedRanks::WaitForStep(std::int64_t steps) {
+  std::unique_lock lock(mutex_);
+  begun_.wait(lock, [&] { return exact_steps_ + slot_steps_ >= steps; });
 }
 
 void EmulatedRanks::EndBefore(std::uint64_t next, const std::vector<std::size_t>& ranks) {
@@ -85,7 +101,8 @@ void EmulatedRanks::Link::Send(const StepOffer& offer) {
 
 void EmulatedRanks::Tell(const StepCall& call) {
   ++(call.step.form == RankStepForm::kExact ? exact_steps_ : slot_steps_);
-  for (const std::size_t index : heard_by_) {
+  begun_.notify_all();
+  for (const std::size_t index : ranks_of_.at(call.epoch)) {
     const absl::Status heard = members_[index]->rank->exchange().gate().Hear(call);
     EXPECT_TRUE(heard.ok()) << heard;
   }

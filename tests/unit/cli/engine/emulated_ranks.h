@@ -2,8 +2,10 @@
 // conductor that hears and is heard at once.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -29,8 +31,8 @@ class EmulatedRanks {
   };
 
   // `model` and `checkpoint` outlive this. Fails the test on an error.
-  EmulatedRanks(const ModelConfig& model, const Checkpoint& checkpoint,
-                std::vector<RankRole> roles, const Sizes& sizes);
+  EmulatedRanks(const ModelConfig& model, const Checkpoint& checkpoint, std::vector<RankRole> roles,
+                const Sizes& sizes);
   ~EmulatedRanks();
 
   [[nodiscard]] DeviceRank& rank(std::size_t index) { return *members_[index]->rank; }
@@ -38,6 +40,8 @@ class EmulatedRanks {
 
   // Begins an epoch of these ranks, in this order.
   void Enter(std::uint64_t epoch, const std::vector<std::size_t>& ranks);
+  // Ends `epoch` between two steps: `next`, which has been entered, follows.
+  void Switch(std::uint64_t epoch, std::uint64_t next);
   // All epochs before `next` are over, for these ranks.
   void EndBefore(std::uint64_t next, const std::vector<std::size_t>& ranks);
 
@@ -49,6 +53,8 @@ class EmulatedRanks {
   // Ends every Serve, and joins all threads.
   void Stop();
 
+  // Until so many steps have begun, in all epochs.
+  void WaitForStep(std::int64_t steps);
   // How many steps have begun in exact form, and in slots.
   [[nodiscard]] std::int64_t exact_steps();
   [[nodiscard]] std::int64_t slot_steps();
@@ -82,7 +88,8 @@ class EmulatedRanks {
 
   std::mutex mutex_;
   Conductors conductors_;
-  std::vector<std::size_t> heard_by_;  // of the epoch that began last
+  std::condition_variable begun_;
+  std::map<std::uint64_t, std::vector<std::size_t>> ranks_of_;  // of each epoch
   std::int64_t exact_steps_ = 0;
   std::int64_t slot_steps_ = 0;
 };

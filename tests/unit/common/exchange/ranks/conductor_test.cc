@@ -14,7 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr StepLimits kLimits{.chosen = 6, .most_slot_rows = 256, .most_rows = 4096};
+constexpr ConductedLimits kLimits{.chosen = 6, .most_slot_rows = 256, .most_rows = 4096};
 
 StepOffer Offer(std::uint64_t step, int attention, std::int64_t rows, bool exact = false) {
   return {.epoch = 7, .step = step, .attention = attention, .rows = rows, .exact = exact};

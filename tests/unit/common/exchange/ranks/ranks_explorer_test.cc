@@ -23,7 +23,8 @@
 namespace sextant {
 namespace {
 
-constexpr StepLimits kLimits{.chosen = kSimulatedChosen, .most_slot_rows = 20, .most_rows = 28};
+constexpr ConductedLimits kLimits{
+    .chosen = kSimulatedChosen, .most_slot_rows = 20, .most_rows = 28};
 constexpr int kMostRanks = 8;
 
 class Explorer {

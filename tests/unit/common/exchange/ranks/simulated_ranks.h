@@ -31,7 +31,7 @@ class SimulatedRanks {
     kForgetRows,    // rows that a step was taken without are not offered again
   };
 
-  SimulatedRanks(const StepLimits& limits, Pick pick)
+  SimulatedRanks(const ConductedLimits& limits, Pick pick)
       : limits_(limits), pick_(std::move(pick)), control_(net_, pick_) {}
 
   // What may happen. Those that return false did nothing.
@@ -74,7 +74,7 @@ class SimulatedRanks {
   };
 
   struct Process {
-    Process(const StepLimits& limits, bool attending, bool holding, bool is_ahead)
+    Process(const ConductedLimits& limits, bool attending, bool holding, bool is_ahead)
         : attends(attending), holds(holding), ahead(is_ahead), conductors(limits) {}
 
     bool attends;
@@ -117,7 +117,7 @@ class SimulatedRanks {
   void Require(bool holds, const std::string& what);
   void Require(const absl::Status& status) { Require(status.ok(), status.ToString()); }
 
-  const StepLimits limits_;
+  const ConductedLimits limits_;
   const Pick pick_;
   SimulatedNet net_;
   SimulatedControl control_;

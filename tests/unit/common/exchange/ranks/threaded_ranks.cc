@@ -16,7 +16,7 @@ constexpr std::chrono::seconds kPatience{60};
 
 }  // namespace
 
-ThreadedRanks::ThreadedRanks(const StepLimits& limits, std::uint64_t seed)
+ThreadedRanks::ThreadedRanks(const ConductedLimits& limits, std::uint64_t seed)
     : limits_(limits), random_(seed), control_(net_, Pick()) {
   carrier_ = std::thread([this] { CarryMessages(); });
 }

@@ -26,7 +26,7 @@ class ThreadedRank;
 // Threads: the public methods are called by one.
 class ThreadedRanks {
  public:
-  ThreadedRanks(const StepLimits& limits, std::uint64_t seed);
+  ThreadedRanks(const ConductedLimits& limits, std::uint64_t seed);
   ~ThreadedRanks();  // stops and joins all
 
   void Join(bool attends, bool holds);
@@ -59,7 +59,7 @@ class ThreadedRanks {
 
   void CarryMessages();  // a thread
 
-  const StepLimits limits_;
+  const ConductedLimits limits_;
   std::vector<std::unique_ptr<ThreadedRank>> ranks_;  // appended by the test, with the lock
 
   std::mutex mutex_;  // guards all below, and the part of each rank that says so
