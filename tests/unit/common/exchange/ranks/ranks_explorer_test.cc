@@ -8,6 +8,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <random>
@@ -104,17 +107,33 @@ class Explorer {
 
 constexpr int kEvents = 1500;
 
+#ifdef __OPTIMIZE__
+constexpr std::uint64_t kRuns = 10000;
+#else
+constexpr std::uint64_t kRuns = 1000;  // with a sanitizer these take as long
+#endif
+
 std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
+std::uint64_t running_seed = 0;
+
+// Of a CHECK that fails in what is explored.
+void TellSeed(int /*signal*/) {
+  static_cast<void>(std::fprintf(stderr, "SEXTANT_EXPLORE_SEED=%llu shows it again\n",
+                                 static_cast<unsigned long long>(running_seed)));
+}
+
 TEST(RanksExplorerTest, InvariantsHoldInRandomHistories) {
+  static_cast<void>(std::signal(SIGABRT, TellSeed));
   const std::uint64_t one_seed = FromEnvironment("SEXTANT_EXPLORE_SEED", 0);
-  const std::uint64_t runs = one_seed != 0 ? 1 : FromEnvironment("SEXTANT_EXPLORE_RUNS", 10000);
+  const std::uint64_t runs = one_seed != 0 ? 1 : FromEnvironment("SEXTANT_EXPLORE_RUNS", kRuns);
   std::map<std::string, std::int64_t> counts;
   for (std::uint64_t run = 1; run <= runs; ++run) {
     const std::uint64_t seed = one_seed != 0 ? one_seed : run;
+    running_seed = seed;
     Explorer explorer(seed);
     explorer.Run(kEvents);
     for (const auto& [what, count] : explorer.ranks().counts()) counts[what] += count;
