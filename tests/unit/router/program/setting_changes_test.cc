@@ -33,6 +33,7 @@ const std::map<std::string, std::string> kOthers = {
     {"router.wait_seconds", "7"},         {"router.served_model_name", "m"},
     {"router.admin_port", "7"},           {"router.rebalance", "true"},
     {"router.spare_experts", "7"},        {"router.replicated_experts", "7"},
+    {"cluster.whole_workers", ""},
     {"cluster.attention_workers", ""},    {"cluster.expert_workers", ""},
     {"cluster.drain_seconds", "7"},       {"cluster.log_level", "error"},
     {"cluster.admin_host", "\"0.0.0.0\""}};
