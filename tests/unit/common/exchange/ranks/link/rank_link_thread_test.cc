@@ -43,7 +43,10 @@ class GrpcWire final : public RankWire {
     link_.Use(gate);
   }
 
-  void Send(const StepOffer& offer) override { link_.Send(offer); }
+  void Send(const StepOffer& offer) override {
+    link_.Send(offer);
+    if (++sent_ % kSendsToABreak == 0) link_.BreakStreams();
+  }
   void Conduct(std::uint64_t epoch, const RankLayout& layout) override {
     host_.Conduct(epoch, layout, "");
   }
@@ -71,8 +74,11 @@ class GrpcWire final : public RankWire {
     require_(trouble.status);
   }
 
+  static constexpr int kSendsToABreak = 5;
+
   const std::string folder_;
   const Require require_;
+  int sent_ = 0;  // the engine thread's
   ConductorHost host_;
   RanksService service_;
   std::unique_ptr<RpcServer> server_;
