@@ -52,15 +52,16 @@ void RankStream::Send(const StepOffer& offer) {
 
 void RankStream::OnReadDone(bool ok) {
   if (!ok) return Break();
-  unsound_ = Receive();
-  if (!unsound_.ok()) {
-    Cancel();
-    return Break();
-  }
+  const absl::Status received = Receive();
   bool write = false;
   {
     const MutexLock lock(mutex_);
-    write = TakeNext();
+    unsound_ = received;
+    write = received.ok() && TakeNext();
+  }
+  if (!received.ok()) {
+    Cancel();
+    return Break();
   }
   if (write) StartWrite(&out_);
   StartRead(&in_);
@@ -73,6 +74,7 @@ absl::Status RankStream::Receive() {
   if (message.has_call()) {
     ASSIGN_OR_RETURN(const StepCall call, ToCall(epoch, message.call()));
     RETURN_IF_ERROR(options_.owner.OnCall(call));
+    const MutexLock lock(mutex_);
     heard_ = call.step.number;
     return absl::OkStatus();
   }
@@ -105,15 +107,15 @@ void RankStream::Break() {
 }
 
 void RankStream::OnDone(const grpc::Status& status) {
-  RankStreamEnd end{.seat = options_.seat, .heard = heard_, .status = FromGrpc(status)};
+  RankStreamEnd end{.seat = options_.seat, .status = FromGrpc(status)};
   {
     const MutexLock lock(mutex_);
+    end.heard = heard_;
     end.heard_last = heard_last_;
+    end.unsound = !unsound_.ok();
+    if (end.unsound) end.status = unsound_;
   }
-  if (!unsound_.ok()) {
-    end.unsound = true;
-    end.status = unsound_;
-  } else if (end.status.ok() && !end.heard_last) {
+  if (end.status.ok() && !end.heard_last) {
     end.status = absl::UnavailableError("the conductor has ended the stream");
   }
   ChannelLink& link = options_.link;

@@ -79,11 +79,9 @@ class RankStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
   grpc::ByteBuffer out_;  // of the write under way
   std::shared_ptr<RankStream> self_;
 
-  // Of the reads, one after the other, and of the end.
-  std::uint64_t heard_;
-  absl::Status unsound_;
-
   Mutex mutex_;
+  std::uint64_t heard_ ABSL_GUARDED_BY(mutex_);
+  absl::Status unsound_ ABSL_GUARDED_BY(mutex_);
   std::optional<StepOffer> offer_ ABSL_GUARDED_BY(mutex_);  // to be sent
   bool heard_last_ ABSL_GUARDED_BY(mutex_) = false;
   bool said_so_ ABSL_GUARDED_BY(mutex_) = false;
