@@ -18,7 +18,11 @@ std::shared_ptr<RankStream> RankStream::Open(const Options& options) {
   stub.PrepareBidiStreamingCall(&stream->context_, kAttendMethod, {}, stream.get());
   // Until it is broken the call must not end: Send starts writes outside of gRPC's callbacks.
   stream->AddHold();
-  stream->out_ = ToBytes(HelloMessage(options.seat, options.heard));
+  {
+    const MutexLock lock(stream->mutex_);
+    stream->out_ = ToBytes(HelloMessage(options.seat, options.heard));
+    stream->writing_ = true;
+  }
   stream->StartWrite(&stream->out_);
   stream->StartRead(&stream->in_);
   stream->StartCall();

@@ -85,7 +85,7 @@ class RankStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
   std::optional<StepOffer> offer_ ABSL_GUARDED_BY(mutex_);  // to be sent
   bool heard_last_ ABSL_GUARDED_BY(mutex_) = false;
   bool said_so_ ABSL_GUARDED_BY(mutex_) = false;
-  bool writing_ ABSL_GUARDED_BY(mutex_) = true;  // the hello, at first
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
