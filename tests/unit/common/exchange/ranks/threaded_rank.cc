@@ -13,7 +13,14 @@ ThreadedRank::ThreadedRank(ThreadedRanks& all, int process, bool attending, bool
       holds(holding),
       gate(*this, *this),
       all_(all),
-      conductors_(all.limits_) {}
+      conductors_(all.limits_) {
+  if (all.make_wire_ == nullptr) return;
+  wire_ = all.make_wire_(process, gate, [&all](const absl::Status& status) {
+    const Lock lock(all.mutex_);
+    all.Require(status);
+    all.changed_.notify_all();
+  });
+}
 
 void ThreadedRank::Run() {
   absl::Status status;
@@ -76,6 +83,7 @@ StepEnd ThreadedRank::Walk(const RankStep& step, const SimulatedBatch& batch) {
 }
 
 void ThreadedRank::Send(const StepOffer& offer) {
+  if (wire_ != nullptr) return wire_->Send(offer);
   const Lock lock(all_.mutex_);
   if (!alive) return;
   all_.net_.Send(id, all_.control_.epoch(offer.epoch).conductor(), offer);
@@ -100,6 +108,7 @@ void ThreadedRank::Hear(const SimulatedMessage& message) {
     EndBefore(end->next);
   } else {
     const auto& change = std::get<SwitchEpoch>(message);
+    if (wire_ != nullptr) return wire_->Switch(change.epoch, change.next);
     const Lock lock(all_.mutex_);
     const auto closed = conductors_.Switch(change.epoch, change.next);
     if (closed.has_value()) all_.Broadcast(id, change.epoch, *closed);
@@ -108,13 +117,14 @@ void ThreadedRank::Hear(const SimulatedMessage& message) {
 
 void ThreadedRank::Prepare(std::uint64_t number) {
   RankEpoch mine{.number = number};
+  if (wire_ != nullptr) PrepareWire(number);
   {
     const Lock lock(all_.mutex_);
     const SimulatedEpoch& epoch = all_.control_.epoch(number);
     const int attention = epoch.AttentionOf(id);
     if (attention >= 0) mine.attention = attention;
     mine.attention_ranks = static_cast<int>(epoch.layout().attention_ranks().size());
-    if (epoch.conductor() == id) {
+    if (wire_ == nullptr && epoch.conductor() == id) {
       BroadcastIfBegun(conductors_.Conduct(
           {.number = number,
            .attention_ranks = mine.attention_ranks,
@@ -126,7 +136,18 @@ void ThreadedRank::Prepare(std::uint64_t number) {
   all_.net_.Send(id, kControlPlane, EpochPrepared{number, id});
 }
 
+void ThreadedRank::PrepareWire(std::uint64_t number) {
+  const SimulatedEpoch* epoch = nullptr;
+  {
+    const Lock lock(all_.mutex_);
+    epoch = &all_.control_.epoch(number);  // whose layout does not change
+  }
+  if (epoch->conductor() == id) wire_->Conduct(number, epoch->layout());
+  wire_->Prepare(number, epoch->RankOf(id), epoch->conductor());
+}
+
 void ThreadedRank::EndBefore(std::uint64_t next) {
+  if (wire_ != nullptr) wire_->EndBefore(next);
   {
     const Lock lock(all_.mutex_);
     aborted_before_ = std::max(aborted_before_, next);

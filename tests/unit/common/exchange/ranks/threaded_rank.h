@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -20,6 +21,10 @@ class ThreadedRank final : public ConductorLink, public RankEngine {
     thread_ = std::thread([this] { Run(); });
   }
   void Join() { thread_.join(); }
+  void StopWire() {
+    if (wire_ != nullptr) wire_->Stop();
+  }
+  void BreakWire() { wire_->Break(); }
   void Hear(const SimulatedMessage& message);  // without the lock
 
   // The engine's.
@@ -44,13 +49,15 @@ class ThreadedRank final : public ConductorLink, public RankEngine {
   [[nodiscard]] StepEnd Walk(const RankStep& step, const SimulatedBatch& batch);
 
   void Prepare(std::uint64_t number);
+  void PrepareWire(std::uint64_t number);
   void EndBefore(std::uint64_t next);
   void BroadcastIfBegun(const absl::StatusOr<std::optional<StepCall>>& begun);  // with the lock
 
   ThreadedRanks& all_;
   std::uint64_t epoch_ = 0;           // the engine's
   std::uint64_t aborted_before_ = 0;  // guarded by the lock of all, as is the next
-  Conductors conductors_;
+  Conductors conductors_;             // where messages are simulated, else there is a wire
+  std::unique_ptr<RankWire> wire_;
   std::thread thread_;
 };
 

@@ -16,8 +16,8 @@ constexpr std::chrono::seconds kPatience{60};
 
 }  // namespace
 
-ThreadedRanks::ThreadedRanks(const ConductedLimits& limits, std::uint64_t seed)
-    : limits_(limits), random_(seed), control_(net_, Pick()) {
+ThreadedRanks::ThreadedRanks(const ConductedLimits& limits, std::uint64_t seed, MakeWire make_wire)
+    : limits_(limits), make_wire_(std::move(make_wire)), random_(seed), control_(net_, Pick()) {
   carrier_ = std::thread([this] { CarryMessages(); });
 }
 
@@ -31,6 +31,7 @@ ThreadedRanks::~ThreadedRanks() {
   carrier_.join();
   for (const auto& rank : ranks_) rank->gate.Stop();
   for (const auto& rank : ranks_) rank->Join();
+  for (const auto& rank : ranks_) rank->StopWire();
 }
 
 SimulatedNet::Pick ThreadedRanks::Pick() {
@@ -58,6 +59,7 @@ void ThreadedRanks::Drain(int process) {
 
 void ThreadedRanks::Kill(int process) {
   ThreadedRank& rank = *ranks_[static_cast<std::size_t>(process)];
+  rank.StopWire();
   const Lock lock(mutex_);
   if (!rank.alive) return;
   rank.alive = false;
@@ -77,6 +79,9 @@ void ThreadedRanks::Arrive(bool hot, int prompt, int generated) {
 
 void ThreadedRanks::Reconnect() {
   const Lock lock(mutex_);
+  if (make_wire_ != nullptr) {
+    return ranks_[static_cast<std::size_t>(Pick()(processes()))]->BreakWire();
+  }
   net_.Reconnect(Pick());
   changed_.notify_all();
 }

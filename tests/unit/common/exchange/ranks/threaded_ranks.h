@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "common/exchange/ranks/conductor.h"
+#include "common/exchange/ranks/step_gate.h"
 #include "tests/unit/common/exchange/ranks/simulated_control.h"
 #include "tests/unit/common/exchange/ranks/simulated_net.h"
 #include "tests/unit/common/exchange/ranks/simulated_sequences.h"
@@ -23,10 +25,29 @@ namespace sextant {
 
 class ThreadedRank;
 
+// How offers of a process come to conductors, and calls to its gate, where that is not simulated.
+// What is simulated are the control plane and the steps.
+class RankWire {
+ public:
+  virtual ~RankWire() = default;
+
+  virtual void Send(const StepOffer& offer) = 0;
+  virtual void Conduct(std::uint64_t epoch, const RankLayout& layout) = 0;
+  virtual void Prepare(std::uint64_t epoch, int rank, int conductor) = 0;  // and its process
+  virtual void Switch(std::uint64_t epoch, std::uint64_t next) = 0;
+  virtual void EndBefore(std::uint64_t next) = 0;
+  virtual void Break() = 0;
+  virtual void Stop() = 0;  // any number of times; nothing is called afterwards
+};
+
 // Threads: the public methods are called by one.
 class ThreadedRanks {
  public:
-  ThreadedRanks(const ConductedLimits& limits, std::uint64_t seed);
+  // Makes the wire of a process, which says what must not happen; none: messages are simulated too.
+  using MakeWire = std::function<std::unique_ptr<RankWire>(
+      int process, StepGate& gate, std::function<void(const absl::Status&)> require)>;
+
+  ThreadedRanks(const ConductedLimits& limits, std::uint64_t seed, MakeWire make_wire = nullptr);
   ~ThreadedRanks();  // stops and joins all
 
   void Join(bool attends, bool holds);
@@ -60,6 +81,7 @@ class ThreadedRanks {
   void CarryMessages();  // a thread
 
   const ConductedLimits limits_;
+  const MakeWire make_wire_;
   std::vector<std::unique_ptr<ThreadedRank>> ranks_;  // appended by the test, with the lock
 
   std::mutex mutex_;  // guards all below, and the part of each rank that says so
