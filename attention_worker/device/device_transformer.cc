@@ -137,11 +137,11 @@ absl::Status DeviceTransformer::Forward(absl::Span<const SequenceSlice> slices) 
   }
   RETURN_IF_ERROR(CheckIds(step));
   RETURN_IF_ERROR(Describe(step));
-  ASSIGN_OR_RETURN(
-      const DeviceStepForm form,
-      parts_.exchange.Begin({.rows = step.count(), .plain_decode = step.is_plain_decode()}));
+  const bool may_be_graph = uses_graphs_ && step.is_plain_decode() && !layers_.is_observed();
+  ASSIGN_OR_RETURN(const DeviceStepForm form,
+                   parts_.exchange.Begin({.rows = step.count(), .may_be_graph = may_be_graph}));
   logit_rows_ = step.num_logits();
-  if (uses_graphs_ && form.captured && step.is_plain_decode() && !layers_.is_observed()) {
+  if (may_be_graph && form.captured) {
     ++graph_steps_;
     RETURN_IF_ERROR(graphs_.Launch(step.count(), sampled_ids, form.graph_rows));
   } else {

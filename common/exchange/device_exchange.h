@@ -19,13 +19,14 @@ namespace sextant {
 
 struct DeviceStep {
   std::int64_t rows = 0;
-  bool plain_decode = false;  // one position of each sequence, with logits: it may be a graph
+  // One position of each sequence, with logits: the step is launched as a graph if the form allows.
+  bool may_be_graph = false;
 };
 
 struct DeviceStepForm {
   // Whether the layers only put work on the stream, so that they may be captured.
   bool captured = true;
-  // The rows of the graph that takes a plain decode step, not fewer than the step's; 0: any.
+  // The rows of that graph, not fewer than the step's; 0: any.
   std::int64_t graph_rows = 0;
 };
 

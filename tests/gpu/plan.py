@@ -9,6 +9,7 @@ from steps import Step, exit_status
 
 TEST_LIMIT_S = 60
 ENGINE_TEST_LIMIT_S = 90
+NCCL_TEST_LIMIT_S = 180  # some thirty processes with a context each, that share the card
 ANSWERS_LIMIT_S = 60
 CLUSTER_LIMIT_S = 60
 BENCH_LIMIT_S = 90
@@ -42,7 +43,8 @@ class Plan:
         kernels = [test for test in tests if test.name.startswith("kernels_")]
         others = [test for test in tests if test not in kernels]
         steps = [self._test(test, TEST_LIMIT_S) for test in kernels]
-        steps += [self._test(test, ENGINE_TEST_LIMIT_S) for test in others]
+        steps += [self._test(test, NCCL_TEST_LIMIT_S if "nccl" in test.name else
+                             ENGINE_TEST_LIMIT_S) for test in others]
         steps += [self._answers(), self._cluster(), *self._engine(memory_mib), self._streams(),
                   self._kernels()]
         if sanitizer is None:

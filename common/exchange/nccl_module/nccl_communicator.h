@@ -3,10 +3,11 @@
 // NCCL allows one thread at a time to operate a communicator (user guide, "Thread Safety"), and an
 // abort frees it. So every call of NCCL is made under one mutex, and none of them waits: the
 // communicator is non-blocking, and whoever wants to know when something is done asks again and
-// again. Abort sets NCCL's flag, which ends what is under way and whatever is launched later, and
-// then waits until the graphs that hold an exchange are destroyed before it frees what they use
-// (commDestroySync in src/init.cc of NCCL 2.28): that is done on a thread of its own, and nobody
-// else calls NCCL any more.
+// again, but in Shrink. Abort sets NCCL's flag, which ends what is under way and what is launched
+// later, over a network up to some 2048 operations of its proxy for each peer, and then waits until
+// the graphs that hold an exchange are destroyed before it frees what they use (commDestroySync in
+// src/init.cc of NCCL 2.28): that is done on a thread of its own, and nobody else calls NCCL any
+// more.
 #pragma once
 
 #include <nccl.h>

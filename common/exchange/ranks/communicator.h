@@ -13,8 +13,10 @@
 // Threads:   one calls Exchange; Health and Abort may be called by any, at any time.
 // Errors:    a rank that dies shows in no call by itself: whoever learns of it calls Abort, on
 //            every surviving rank. What was under way then ends without arriving, and so does what
-//            is launched later; receives leave whatever was there, and the stream goes on: results
-//            are good for nothing unless Health() is OK after the stream has been waited for.
+//            is launched later, a few graphs at most; receives leave whatever was there, and the
+//            stream goes on: results are good for nothing unless Health() is OK after the stream
+//            has been waited for. A rank that has been aborted may make another's receive end with
+//            garbage: all Health() is to fail before the first Abort.
 #pragma once
 
 #include <cstdint>

@@ -158,13 +158,15 @@ absl::StatusOr<Served> RankExchange::Serve() {
 
 absl::StatusOr<DeviceStepForm> RankExchange::Begin(const DeviceStep& step) {
   GiveUpStep();
-  ASSIGN_OR_RETURN(step_, gate_.Begin(step.rows, wants_exact_ || !step.plain_decode));
+  ASSIGN_OR_RETURN(step_, gate_.Begin(step.rows, wants_exact_ || !step.may_be_graph));
   in_step_ = true;
   RETURN_IF_ERROR(entered_);
+  // Nothing more is launched with an aborted communicator (decision 0009).
+  RETURN_IF_ERROR(CheckHealth(*epoch_->communicator));
   wants_exact_ = false;
   next_layer_ = 0;
   if (exact()) return DeviceStepForm{.captured = false};
-  CHECK(step.plain_decode);
+  CHECK(step.may_be_graph);
   CHECK_LE(step.rows, step_.slot_rows);
   return DeviceStepForm{.graph_rows = step_.slot_rows};
 }
@@ -179,6 +181,7 @@ absl::StatusOr<StepEnd> RankExchange::TakeWithoutRows(const RankStep& step) {
 }
 
 absl::Status RankExchange::RunWithoutRows() {
+  RETURN_IF_ERROR(CheckHealth(*epoch_->communicator));
   if (exact()) {
     RETURN_IF_ERROR(SkipTo(parts_.moe_layers.size()));
   } else {

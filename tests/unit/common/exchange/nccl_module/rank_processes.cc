@@ -62,6 +62,9 @@ namespace {
   setenv("NCCL_HOSTID", absl::StrCat("rank-", rank).c_str(), 1);
   setenv("NCCL_SOCKET_IFNAME", "lo", 1);
   setenv("NCCL_IB_DISABLE", "1", 1);
+  setenv("NCCL_NET", "Socket", 1);
+  setenv("NCCL_MNNVL_ENABLE", "0", 1);
+  setenv("NCCL_DEBUG", "WARN", 1);
   body(rank, meeting);
   End(testing::Test::HasFailure() ? 1 : 0);
 }
