@@ -27,8 +27,7 @@ void AddFlags(CLI::App& command, Flags& flags) {
   AddAttentionFlags(command, "16384; on a GPU all that there is room for", flags.attention);
   AddDeviceFlags(command, flags.device);
   command.add_option("--gpu", flags.gpu, "Number of the GPU, as CUDA counts [0]")
-      ->check(CLI::Range(0, kMostGpus - 1))
-      ->type_name("N");
+      ->check(CLI::Range(0, kMostGpus - 1));
 }
 
 absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_ready) {

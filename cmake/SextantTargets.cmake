@@ -47,6 +47,19 @@ function(sextant_library name)
                                         PRIVATE sextant_warnings)
 endfunction()
 
+# sextant_digest_of(RESULT HEADER...): characters that change with any of these headers.
+function(sextant_digest_of result)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
+  set(digests "")
+  foreach(header ${ARGN})
+    file(SHA256 ${header} digest)
+    string(APPEND digests ${digest})
+  endforeach()
+  string(SHA256 digest "${digests}")
+  string(SUBSTRING ${digest} 0 16 digest)
+  set(${result} ${digest} PARENT_SCOPE)
+endfunction()
+
 # Sources for one instruction set: optimised in every preset, because a function that the
 # compiler leaves out of line here may be the copy that the linker keeps for the whole program
 # (kernels/README.md says what such a file may include).

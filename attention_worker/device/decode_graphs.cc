@@ -1,34 +1,18 @@
 #include "attention_worker/device/decode_graphs.h"
 
-#include <algorithm>
-
-#include "common/base/check.h"
+#include "absl/strings/str_cat.h"
 #include "common/base/status.h"
-#include "kernels/cuda/launch.h"
+#include "common/device/graph_rows.h"
 
 namespace sextant {
 
-std::int64_t GraphRows(std::int64_t rows, std::int64_t most) {
-  CHECK_GE(rows, 1);
-  CHECK_LE(rows, most);
-  const auto rounded = [rows](std::int64_t step) { return DivideUp(rows, step) * step; };
-  std::int64_t size = rounded(64);
-  if (rows <= 2) {
-    size = rows;
-  } else if (rows <= 4) {
-    size = 4;
-  } else if (rows <= 64) {
-    size = rounded(8);
-  } else if (rows <= 128) {
-    size = rounded(16);
-  } else if (rows <= 256) {
-    size = rounded(32);
+absl::Status DecodeGraphs::Launch(std::int64_t rows, bool sampled_ids, std::int64_t graph_rows) {
+  if (graph_rows > most_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a step of ", graph_rows, " rows, where ", most_,
+                     " fit; give all ranks the same max_sequences and max_batch_tokens"));
   }
-  return std::min(size, most);
-}
-
-absl::Status DecodeGraphs::Launch(std::int64_t rows, bool sampled_ids) {
-  const Kind kind(GraphRows(rows, most_), sampled_ids);
+  const Kind kind(graph_rows > 0 ? graph_rows : GraphRows(rows, most_), sampled_ids);
   auto found = graphs_.find(kind);
   if (found == graphs_.end()) {
     RETURN_IF_ERROR(Capture(kind));

@@ -1,5 +1,5 @@
-// Plain decode steps as captured graphs, one for each of a few sizes: a step of 5 rows is that of 8
-// with 3 rows that nobody computes.
+// Plain decode steps as captured graphs, one for each of a few sizes (common/device/graph_rows.h):
+// a step of 5 rows is that of 8 with 3 rows that nobody computes.
 //
 // A graph is captured when its size is first wanted, which takes milliseconds, and kept.
 // Threads: the engine thread makes every call.
@@ -15,10 +15,6 @@
 
 namespace sextant {
 
-// The rows of the graph for a step of so many rows, at most `most`: 1, 2, 4, then multiples of 8 up
-// to 64, of 16 up to 128, of 32 up to 256, of 64 beyond. Needs 1 <= rows <= most.
-[[nodiscard]] std::int64_t GraphRows(std::int64_t rows, std::int64_t most);
-
 class DecodeGraphs {
  public:
   // All outlive this. `most` rows: what decode attention takes in one pass.
@@ -26,8 +22,12 @@ class DecodeGraphs {
       : layers_(layers), stream_(stream), most_(most) {}
 
   // Puts a plain decode step of `rows` rows on the stream, whose StepInputs are in place; its token
-  // ids too, or with `sampled_ids` they are those that the sampler has left.
-  [[nodiscard]] absl::Status Launch(std::int64_t rows, bool sampled_ids);
+  // ids too, or with `sampled_ids` they are those that the sampler has left. `graph_rows`: those of
+  // the graph, if they matter to others, else 0. Errors: InvalidArgument for more than `most`.
+  [[nodiscard]] absl::Status Launch(std::int64_t rows, bool sampled_ids, std::int64_t graph_rows);
+
+  // Forgets all graphs.
+  void Drop() { graphs_.clear(); }
 
  private:
   using Kind = std::pair<std::int64_t, bool>;  // rows, sampled_ids

@@ -64,9 +64,12 @@ DeviceTransformer::DeviceTransformer(const Parts& parts, std::unique_ptr<Memory>
     : parts_(parts),
       memory_(std::move(memory)),
       layers_(LayerParts(multiprocessors)),
-      graphs_(layers_, parts_.stream, parts_.sizes.decode_rows) {}
+      graphs_(layers_, parts_.stream, parts_.sizes.decode_rows) {
+  parts_.exchange.OnGraphsEnd([this] { graphs_.Drop(); });
+}
 
 DeviceTransformer::~DeviceTransformer() {
+  parts_.exchange.OnGraphsEnd(nullptr);
   // What is on the stream still names the memory. A fault has been told by then, or does no harm.
   static_cast<void>(parts_.stream.Synchronize());
 }
@@ -134,17 +137,33 @@ absl::Status DeviceTransformer::Forward(absl::Span<const SequenceSlice> slices) 
   }
   RETURN_IF_ERROR(CheckIds(step));
   RETURN_IF_ERROR(Describe(step));
+  ASSIGN_OR_RETURN(
+      const DeviceStepForm form,
+      parts_.exchange.Begin({.rows = step.count(), .plain_decode = step.is_plain_decode()}));
   logit_rows_ = step.num_logits();
-  if (uses_graphs_ && step.is_plain_decode() && !layers_.is_observed()) {
+  if (uses_graphs_ && form.captured && step.is_plain_decode() && !layers_.is_observed()) {
     ++graph_steps_;
-    return graphs_.Launch(step.count(), sampled_ids);
+    RETURN_IF_ERROR(graphs_.Launch(step.count(), sampled_ids, form.graph_rows));
+  } else {
+    RETURN_IF_ERROR(layers_.Run({.rows = step.count(),
+                                 .logit_rows = step.num_logits(),
+                                 .rows_on_device = false,
+                                 .sampled_ids = sampled_ids,
+                                 .decode = step.decode,
+                                 .prompts = step.prompts}));
   }
-  return layers_.Run({.rows = step.count(),
-                      .logit_rows = step.num_logits(),
-                      .rows_on_device = false,
-                      .sampled_ids = sampled_ids,
-                      .decode = step.decode,
-                      .prompts = step.prompts});
+  RETURN_IF_ERROR(parts_.exchange.End(parts_.stream.handle()));
+  // The others are confirmed by now.
+  if (form.captured) ++ended_steps_;
+  return absl::OkStatus();
+}
+
+absl::Status DeviceTransformer::Confirm(std::int64_t step) {
+  while (confirmed_steps_ < step) {
+    ++confirmed_steps_;
+    RETURN_IF_ERROR(parts_.exchange.Confirm());
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<MatrixView<const float>> DeviceTransformer::Logits() {
@@ -155,6 +174,7 @@ absl::StatusOr<MatrixView<const float>> DeviceTransformer::Logits() {
                          logit_rows_ * stride * static_cast<std::int64_t>(sizeof(Bf16))),
       "logits"));
   RETURN_IF_ERROR(parts_.stream.Synchronize());
+  RETURN_IF_ERROR(Confirm(ended_steps_));
   logits_.resize(rounded.size());
   std::transform(rounded.begin(), rounded.end(), logits_.begin(),
                  [](Bf16 value) { return ToFloat(value); });
@@ -163,17 +183,25 @@ absl::StatusOr<MatrixView<const float>> DeviceTransformer::Logits() {
 
 absl::Status DeviceTransformer::Sample(const SampleStep& step) {
   CHECK_LE(step.first_row + static_cast<std::int64_t>(step.rows.size()), logit_rows_);
-  return memory_->sampler.Sample(step);
+  RETURN_IF_ERROR(memory_->sampler.Sample(step));
+  return Confirm(ended_steps_);
 }
 
 absl::Status DeviceTransformer::StartSample(const SampleStep& step) {
   CHECK_EQ(step.first_row, 0);
   CHECK_EQ(static_cast<std::int64_t>(step.rows.size()), logit_rows_);
-  return memory_->sampler.Start(step);
+  RETURN_IF_ERROR(memory_->sampler.Start(step));
+  sampled_steps_.push_back(ended_steps_);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> DeviceTransformer::FinishSample() {
-  return memory_->sampler.Finish();
+  CHECK(!sampled_steps_.empty());
+  const std::int64_t step = sampled_steps_.front();
+  sampled_steps_.pop_front();
+  absl::StatusOr<std::vector<absl::StatusOr<SampledToken>>> tokens = memory_->sampler.Finish();
+  RETURN_IF_ERROR(Confirm(step));
+  return tokens;
 }
 
 }  // namespace sextant

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -45,7 +46,9 @@ class DeviceTransformer final : public StepModel {
   ~DeviceTransformer() override;
 
   // Errors: InvalidArgument for a position beyond the model's or a step beyond the sizes; Internal
-  // for a fault of the GPU, which nothing but a new process mends.
+  // for a fault of the GPU, which nothing but a new process mends; those of the exchange. Where
+  // some of its rows did not arrive, the step may show that no sooner than its logits or tokens are
+  // asked for.
   [[nodiscard]] absl::Status Forward(absl::Span<const SequenceSlice> slices) override;
   [[nodiscard]] absl::StatusOr<MatrixView<const float>> Logits() override;
   [[nodiscard]] absl::Status Sample(const SampleStep& step) override;
@@ -67,6 +70,8 @@ class DeviceTransformer final : public StepModel {
 
   [[nodiscard]] absl::Status CheckIds(const StepRows& step) const;
   [[nodiscard]] absl::Status Describe(const StepRows& step);
+  // Whether every step up to this one, which the stream has passed, counts (ended_steps_).
+  [[nodiscard]] absl::Status Confirm(std::int64_t step);
   [[nodiscard]] DeviceLayers::Parts LayerParts(int multiprocessors) const;
 
   Parts parts_;
@@ -74,6 +79,10 @@ class DeviceTransformer final : public StepModel {
   DeviceLayers layers_;
   DecodeGraphs graphs_;
   std::int64_t logit_rows_ = 0;  // of the last step
+  // Of the steps that are to be confirmed: those of a captured form.
+  std::int64_t ended_steps_ = 0;
+  std::int64_t confirmed_steps_ = 0;
+  std::deque<std::int64_t> sampled_steps_;  // of the choices of tokens under way
   bool uses_graphs_ = true;
   std::int64_t graph_steps_ = 0;
   std::vector<float> logits_;

@@ -9,7 +9,7 @@ namespace {
 
 // Nothing is wrong with the sequences: the experts may be back at the next attempt.
 bool IsWorthRetrying(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsCancelled(status);
+  return absl::IsUnavailable(status) || absl::IsCancelled(status) || absl::IsAborted(status);
 }
 
 EngineLoad LoadOf(const EngineStats& stats) {
@@ -107,7 +107,7 @@ void EngineThread::Step() {
     options_.on_step(
         {.status = status, .duration = clock_.Now() - begin, .stats = engine_.stats()});
   }
-  if (IsWorthRetrying(status)) wake_->Wait(options_.retry_pause);
+  if (IsWorthRetrying(status) && !absl::IsAborted(status)) wake_->Wait(options_.retry_pause);
 }
 
 void EngineThread::Route(std::vector<TokenEvent> events) {

@@ -20,8 +20,10 @@ const char* NameOf(const PlanDecodeCudaArgs& /*args*/) { return "splits"; }
 const char* NameOf(const MlaDecodeCudaArgs& /*args*/) { return "decode attention"; }
 const char* NameOf(const MlaPrefillCudaArgs& /*args*/) { return "prefill attention"; }
 const char* NameOf(const TopkSoftmaxCudaArgs& /*args*/) { return "gate"; }
+const char* NameOf(const PlanDispatchCudaArgs& /*args*/) { return "dispatch plan"; }
 const char* NameOf(const GroupRowsCudaArgs& /*args*/) { return "grouping"; }
 const char* NameOf(const GroupedFeedForwardCudaArgs& /*args*/) { return "feed-forward"; }
+const char* NameOf(const PlanReturnCudaArgs& /*args*/) { return "return plan"; }
 const char* NameOf(const CombineCudaArgs& /*args*/) { return "combine"; }
 const char* NameOf(const SampleCudaArgs& /*args*/) { return "sampling"; }
 
@@ -57,8 +59,10 @@ CudaKernels KernelClock::TimedKernels(const CudaKernels& kernels) {
   timed.mla_decode = Timed<&CudaKernels::mla_decode>;
   timed.mla_prefill = Timed<&CudaKernels::mla_prefill>;
   timed.topk_softmax = Timed<&CudaKernels::topk_softmax>;
+  timed.plan_dispatch = Timed<&CudaKernels::plan_dispatch>;
   timed.group_rows = Timed<&CudaKernels::group_rows>;
   timed.grouped_feed_forward = Timed<&CudaKernels::grouped_feed_forward>;
+  timed.plan_return = Timed<&CudaKernels::plan_return>;
   timed.combine = Timed<&CudaKernels::combine>;
   timed.sample = Timed<&CudaKernels::sample>;
   return timed;

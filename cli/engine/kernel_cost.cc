@@ -78,6 +78,11 @@ KernelCost CostOf(const TopkSoftmaxCudaArgs& args, const StepFacts& /*facts*/) {
   return {.bytes = kWord * Product({args.rows, args.experts + 2 * args.chosen})};
 }
 
+KernelCost CostOf(const PlanDispatchCudaArgs& args, const StepFacts& /*facts*/) {
+  return {.bytes = kWord * (2 * Product({args.rows, args.chosen}) +
+                            Product({args.destinations, args.slot_rows, args.chosen + 1}))};
+}
+
 KernelCost CostOf(const GroupRowsCudaArgs& args, const StepFacts& /*facts*/) {
   return {.bytes = 3 * kWord * Product({args.rows, args.chosen})};
 }
@@ -87,6 +92,15 @@ KernelCost CostOf(const GroupedFeedForwardCudaArgs& args, const StepFacts& facts
   const double experts = args.num_experts == 1 ? 1 : facts.experts;
   return {.bytes = kHalf * (experts * matrices + 2 * Product({args.places, args.hidden})),
           .flops = 2 * static_cast<double>(args.places) * matrices};
+}
+
+KernelCost CostOf(const PlanReturnCudaArgs& args, const StepFacts& /*facts*/) {
+  // Without slots the device alone knows how many places it reads: one for each pair, at least.
+  const double pairs = args.first_pairs != nullptr
+                           ? 2 * Product({args.most_pairs})
+                           : Product({args.sources, args.slot_rows * args.chosen}) +
+                                 Product({args.sources, args.slot_pairs});
+  return {.bytes = kWord * pairs};
 }
 
 KernelCost CostOf(const CombineCudaArgs& args, const StepFacts& /*facts*/) {

@@ -15,8 +15,10 @@ namespace sextant::cli {
 [[nodiscard]] KernelCost CostOf(const MlaDecodeCudaArgs& args, const StepFacts& facts);
 [[nodiscard]] KernelCost CostOf(const MlaPrefillCudaArgs& args, const StepFacts& facts);
 [[nodiscard]] KernelCost CostOf(const TopkSoftmaxCudaArgs& args, const StepFacts& facts);
+[[nodiscard]] KernelCost CostOf(const PlanDispatchCudaArgs& args, const StepFacts& facts);
 [[nodiscard]] KernelCost CostOf(const GroupRowsCudaArgs& args, const StepFacts& facts);
 [[nodiscard]] KernelCost CostOf(const GroupedFeedForwardCudaArgs& args, const StepFacts& facts);
+[[nodiscard]] KernelCost CostOf(const PlanReturnCudaArgs& args, const StepFacts& facts);
 [[nodiscard]] KernelCost CostOf(const CombineCudaArgs& args, const StepFacts& facts);
 [[nodiscard]] KernelCost CostOf(const SampleCudaArgs& args, const StepFacts& facts);
 

@@ -8,8 +8,10 @@
 //   ...
 //   const MutexLock lock(mutex_);
 //   ++count_;
+//   while (count_ < 3) lock.Wait(changed_);  // a std::condition_variable
 #pragma once
 
+#include <condition_variable>
 #include <mutex>
 
 #include "absl/base/thread_annotations.h"
@@ -27,7 +29,7 @@ class ABSL_LOCKABLE Mutex {
   std::mutex mutex_;
 };
 
-// Holds the mutex from its construction to its end.
+// Holds the mutex from its construction to its end, but for the time that it waits.
 class ABSL_SCOPED_LOCKABLE MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : lock_(mutex.mutex_) {}
@@ -35,8 +37,12 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
 
+  // Returns once `changed` has been notified, and at times without a reason: to be called in a
+  // loop.
+  void Wait(std::condition_variable& changed) { changed.wait(lock_); }
+
  private:
-  std::lock_guard<std::mutex> lock_;
+  std::unique_lock<std::mutex> lock_;
 };
 
 }  // namespace sextant

@@ -4,6 +4,8 @@
 
 #include "kernels/ceiling/ceiling_cuda.h"
 #include "kernels/embedding/embedding_cuda.h"
+#include "kernels/exchange/plan_dispatch_cuda.h"
+#include "kernels/exchange/plan_return_cuda.h"
 #include "kernels/feed_forward/grouped_feed_forward_cuda.h"
 #include "kernels/linear/linear_cuda.h"
 #include "kernels/mla/head_product_cuda.h"
@@ -32,8 +34,10 @@ struct CudaKernels {
   DeviceOperation<MlaDecodeCudaArgs> mla_decode;
   DeviceOperation<MlaPrefillCudaArgs> mla_prefill;
   DeviceOperation<TopkSoftmaxCudaArgs> topk_softmax;
+  DeviceOperation<PlanDispatchCudaArgs> plan_dispatch;
   DeviceOperation<GroupRowsCudaArgs> group_rows;
   DeviceOperation<GroupedFeedForwardCudaArgs> grouped_feed_forward;
+  DeviceOperation<PlanReturnCudaArgs> plan_return;
   DeviceOperation<CombineCudaArgs> combine;
   DeviceOperation<SampleCudaArgs> sample;
   DeviceOperation<FillNormalCudaArgs> fill_normal;

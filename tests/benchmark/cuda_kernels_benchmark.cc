@@ -22,6 +22,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "kernels/ceiling/ceiling_cuda.h"
+#include "kernels/exchange/plan_dispatch_cuda.h"
+#include "kernels/exchange/plan_return_cuda.h"
 #include "kernels/feed_forward/grouped_feed_forward_cuda.h"
 #include "kernels/linear/linear_tile_cuda.h"
 #include "kernels/mla/mla_decode_cuda.h"
@@ -305,6 +307,80 @@ void FeedForwards(Report& report) {
   }
 }
 
+// The lower halves of these.
+std::vector<Bf16> LowBits(const std::vector<std::int32_t>& values) {
+  std::vector<Bf16> bits;
+  for (const std::int32_t value : values) bits.push_back(Bf16{static_cast<std::uint16_t>(value)});
+  return bits;
+}
+
+// What one of eight ranks plans for a layer, where each holds experts and has as many tokens.
+void Exchanges(Report& report) {
+  if (!report.Wants("dispatch plan") && !report.Wants("return plan")) return;
+  constexpr std::int32_t kRanks = 8;
+  constexpr std::int32_t kHeld = kExperts / kRanks;
+  std::vector<ExpertSeatCuda> held;
+  for (std::int32_t e = 0; e < kExperts; ++e) held.push_back({e / kHeld, e % kHeld});
+  const DeviceArray<ExpertSeatCuda> seats(held);
+  for (const std::int64_t tokens : {1, 64, 256, 2048}) {
+    const std::int64_t choices = tokens * kChosen;
+    const auto all_choices = static_cast<std::size_t>(kRanks * choices);
+    const DeviceArray<std::int32_t> ids(RandomChoices(tokens));
+    const DeviceArray<std::int32_t> source_rows(static_cast<std::size_t>(kRanks * tokens), 0);
+    const DeviceArray<std::int32_t> local_ids(all_choices, 0);
+    const DeviceArray<std::int32_t> places(ids.size(), 0);
+    const DeviceArray<std::int32_t> counts(2 * kRanks, 0);
+    const DeviceArray<std::int32_t> overflow(1, 0);
+    const std::int64_t slot_pairs = std::min(choices, 2 * choices / kRanks + 16);
+    const double dispatched = 4.0 * static_cast<double>((2 + kRanks) * choices + kRanks * tokens);
+    for (const bool packed : {true, false}) {
+      report.Case(
+          absl::StrCat("dispatch plan, ", tokens, " tokens", packed ? ", packed" : ""), dispatched,
+          0,
+          [&](int) {
+            CheckLaunch(PlanDispatchCuda({}, {.expert_ids = ids.data(),
+                                              .rows = tokens,
+                                              .chosen = kChosen,
+                                              .seats = seats.data(),
+                                              .experts = kExperts,
+                                              .destinations = kRanks,
+                                              .slot_rows = tokens,
+                                              .slot_pairs = packed ? 0 : slot_pairs,
+                                              .source_rows = source_rows.data(),
+                                              .local_ids = local_ids.data(),
+                                              .places = places.data(),
+                                              .counts = counts.data(),
+                                              .overflow = overflow.data()}));
+          },
+          [&] { return LowBits(places.Read()); });
+    }
+    // What was sent is as much as comes in.
+    const DeviceArray<std::int32_t> offsets(kHeld + 1, 0);
+    const DeviceArray<std::int32_t> rows(all_choices, 0);
+    const DeviceArray<std::int32_t> received(all_choices, 0);
+    CheckLaunch(GroupRowsCuda({}, {.expert_ids = local_ids.data(),
+                                   .rows = kRanks * tokens,
+                                   .chosen = kChosen,
+                                   .experts = kHeld,
+                                   .offsets = offsets.data(),
+                                   .source_rows = rows.data(),
+                                   .places = received.data()}));
+    const DeviceArray<std::int32_t> back(static_cast<std::size_t>(kRanks * slot_pairs), 0);
+    report.Case(
+        absl::StrCat("return plan, ", tokens, " tokens"),
+        4.0 * static_cast<double>(kRanks * (choices + slot_pairs)), 0,
+        [&](int) {
+          CheckLaunch(PlanReturnCuda({}, {.places = received.data(),
+                                          .chosen = kChosen,
+                                          .sources = kRanks,
+                                          .slot_rows = tokens,
+                                          .slot_pairs = slot_pairs,
+                                          .source_places = back.data()}));
+        },
+        [&] { return LowBits(back.Read()); });
+  }
+}
+
 void Decodes(Report& report) {
   for (const auto& [rows, length] :
        {std::pair(1, 512), std::pair(1, 4096), std::pair(8, 4096), std::pair(32, 4096),
@@ -410,11 +486,9 @@ void Samples(Report& report) {
                                   .results = results.data()}));
     };
     report.Case(name, 2.0 * static_cast<double>(rows) * kVocab, 0, run, [&] {
-      std::vector<Bf16> ids;
-      for (const SampledTokenCuda& token : results.Read()) {
-        ids.push_back(Bf16{static_cast<std::uint16_t>(token.id)});
-      }
-      return ids;
+      std::vector<std::int32_t> ids;
+      for (const SampledTokenCuda& token : results.Read()) ids.push_back(token.id);
+      return LowBits(ids);
     });
   }
 }
@@ -428,6 +502,7 @@ int Run(const std::string& only) {
   Norms(report);
   Linears(report);
   FeedForwards(report);
+  Exchanges(report);
   Decodes(report);
   Prefills(report);
   Samples(report);

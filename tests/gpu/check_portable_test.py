@@ -42,6 +42,20 @@ class CheckPortableTest(unittest.TestCase):
             self.assertEqual((run.returncode, run.stdout),
                              (1, f"{file.name}: is no program or shared library\n"))
 
+    def test_nccl_is_for_its_own_module(self):
+        """readelf is replaced by one that tells of NCCL."""
+        with tempfile.TemporaryDirectory() as folder:
+            readelf = pathlib.Path(folder, "readelf")
+            readelf.write_text('#!/bin/sh\ncase "$1" in --dynamic) echo "Dynamic section"; '
+                               'echo " (NEEDED) Shared library: [libnccl.so.2]" ;; esac\n',
+                               encoding="utf-8")
+            readelf.chmod(0o755)
+            for program, says in (("a/sextant_nccl.so", ""),
+                                  ("a/sextant_cuda.so", "a/sextant_cuda.so: needs libnccl.so.2\n")):
+                run = subprocess.run([SCRIPT, program], capture_output=True, text=True,
+                                     check=False, env={"PATH": f"{folder}:/usr/bin:/bin"})
+                self.assertEqual((run.returncode, run.stdout), (1 if says else 0, says))
+
     def test_newer_symbols_are_refused(self):
         """readelf is replaced by one that tells of a newer glibc."""
         with tempfile.TemporaryDirectory() as folder:

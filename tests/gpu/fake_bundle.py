@@ -78,6 +78,7 @@ class FakeBundle:
             "cuda_kernels_benchmark": "echo 'norm with residual, 64 rows  12.3 us'",
         }
         self.tools = {"nvidia-smi": NVIDIA_SMI, "compute-sanitizer": SANITIZER}
+        self.environment = {"CUDA_HOME": str(folder), "LC_ALL": "C.UTF-8"}
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         command, environment = self.prepare(*arguments)
@@ -94,7 +95,7 @@ class FakeBundle:
         for name, script in self.tools.items():
             write_script(tools / name, script.replace("MEMORY", str(self.memory_mib)))
         self._write_bundle()
-        environment = {"PATH": str(tools), "CUDA_HOME": str(self._folder), "LC_ALL": "C.UTF-8"}
+        environment = {"PATH": str(tools), **self.environment}
         return ([sys.executable, str(RUN), str(self.bundle), "--out", str(self.out), *arguments],
                 environment)
 

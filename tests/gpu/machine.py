@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 
 
 class NoGpu(Exception):
@@ -46,6 +47,12 @@ def compute_sanitizer() -> str | None:
     toolkit = os.environ.get("CUDA_HOME", "/usr/local/cuda")
     folders = [os.environ.get("PATH", ""), f"{toolkit}/bin", f"{toolkit}/compute-sanitizer"]
     return shutil.which("compute-sanitizer", path=os.pathsep.join(folders))
+
+
+def nccl_folder() -> str | None:
+    """Of Python's package, which machines have that have no other NCCL."""
+    folders = (pathlib.Path(path, "nvidia", "nccl", "lib") for path in sys.path if path)
+    return next((str(folder) for folder in folders if (folder / "libnccl.so.2").is_file()), None)
 
 
 def memory_mib(of_gpu: dict[str, str]) -> int:

@@ -71,6 +71,22 @@ class RunTest(unittest.TestCase):
         self.assertIn(f"SEXTANT_REQUIRE_GPU=1 SEXTANT_SOURCE_DIR={self.fake.bundle}", log)
         self.assertIn("--gtest_filter=-*OnTheEmulator", log)
 
+    def test_programs_find_the_modules_beside_them_and_nccl_in_pythons_package(self):
+        package = self.fake.bundle.parent / "packages"
+        library = package / "nvidia" / "nccl" / "lib" / "libnccl.so.2"
+        library.parent.mkdir(parents=True)
+        library.touch()
+        self.fake.programs[KERNELS] = googletest(passed("One"), before=(
+            'echo "$(cat "$SEXTANT_CUDA_MODULE")"; echo "$(cat "$SEXTANT_NCCL_MODULE")"; '
+            'echo "libraries: $LD_LIBRARY_PATH"'))
+        self.fake.programs["sextant_nccl.so"] = "echo module of NCCL"
+        self.fake.programs["sextant_cuda.so"] = "echo module of CUDA"
+        self.fake.environment["PYTHONPATH"] = str(package)
+        self.fake.run()
+        log = self.fake.log("tests.log")
+        for text in ("module of CUDA", "module of NCCL", f"libraries: {library.parent}\n"):
+            self.assertIn(text, log)
+
     def test_a_failed_test_fails_the_run_and_the_rest_still_runs(self):
         self.fake.programs[KERNELS] = googletest(passed("One"), failed("Two"), status=1,
                                                  before="echo expected 1, got 2")

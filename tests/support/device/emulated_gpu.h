@@ -14,8 +14,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "common/device/gpu_driver.h"
 #include "kernels/cuda/emulation/stream_queue.h"
@@ -31,6 +33,16 @@ class EmulatedGpu final : public GpuDriver {
 
   // Of the device's memory.
   [[nodiscard]] std::int64_t allocated_bytes() const { return memory_.bytes(); }
+  // Whether all these bytes lie in one allocation there.
+  [[nodiscard]] bool Holds(const void* begin, std::int64_t bytes) const {
+    return memory_.Holds(begin, bytes);
+  }
+  [[nodiscard]] bool IsCapturing(DeviceStream stream) { return QueueOf(stream).capturing(); }
+  // Puts something on a stream that the driver does not know, such as what a network does
+  // (tests/support/ranks).
+  DeviceStatus PutOther(DeviceStream stream, std::function<DeviceStatus()> run) {
+    return Put(stream, {std::move(run), nullptr});
+  }
 
   DeviceStatus Describe(GpuInfo* info) override;
   DeviceStatus Allocate(std::int64_t bytes, void** memory) override;

@@ -53,6 +53,8 @@ class IncludeRulesTest(unittest.TestCase):
     def test_libraries_stay_in_their_folders(self):
         self.assert_forbidden("kernels/moe/a.cc", "#include <grpcpp/grpcpp.h>")
         self.assert_forbidden("kernels/moe/a.cc", "#include <nccl.h>")
+        self.assert_forbidden("common/exchange/ranks/a.h", "#include <nccl.h>")
+        self.assert_allowed("common/exchange/nccl_module/nccl_communicator.h", "#include <nccl.h>")
         self.assert_forbidden("kernels/moe/a.cc", '  #  include "yaml-cpp/yaml.h"')
         self.assert_forbidden("common/base/a.cc", "#include <gtest/gtest.h>")
         self.assert_allowed("common/config/a.cc", "#include <yaml-cpp/yaml.h>")

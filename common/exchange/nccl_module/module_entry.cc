@@ -1,0 +1,89 @@
+#include <cuda_runtime_api.h>
+
+#include <chrono>
+#include <cstring>
+#include <sstream>
+#include <string>
+
+#include "common/exchange/nccl_module/module_interface.h"
+#include "common/exchange/nccl_module/nccl_communicator.h"
+
+namespace sextant {
+namespace {
+
+static_assert(kNcclIdBytes == NCCL_UNIQUE_ID_BYTES);
+
+void Say(const std::string& problem, NcclAnswer* answer) {
+  problem.copy(answer->problem, sizeof(answer->problem) - 1);
+}
+
+// What did not succeed in time has timed out.
+void Answer(const char* what, ncclResult_t result, NcclAnswer* answer) {
+  if (result == ncclSuccess) {
+    answer->outcome = NcclOutcome::kDone;
+    return;
+  }
+  std::ostringstream out;
+  out << what << ": ";
+  if (result == ncclInProgress) {
+    answer->outcome = NcclOutcome::kTimedOut;
+    out << "not every rank has come in time";
+  } else {
+    const char* more = ncclGetLastError(nullptr);
+    out << ncclGetErrorString(result);
+    if (more != nullptr && *more != '\0') out << ": " << more;
+  }
+  Say(out.str(), answer);
+}
+
+NcclCommunicator::Deadline After(double seconds) {
+  return std::chrono::steady_clock::now() +
+         std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+             std::chrono::duration<double>(seconds));
+}
+
+void MakeId(NcclAnswer* answer) {
+  ncclUniqueId id;
+  Answer("NCCL makes no id", ncclGetUniqueId(&id), answer);
+  std::memcpy(answer->id.bytes, id.internal, sizeof(answer->id.bytes));
+}
+
+void Open(const NcclOpening& opening, NcclAnswer* answer) {
+  int device = 0;
+  if (const cudaError_t error = cudaGetDevice(&device); error != cudaSuccess) {
+    Say(std::string("there is no GPU for NCCL: ") + cudaGetErrorString(error), answer);
+    return;
+  }
+  ncclUniqueId id;
+  std::memcpy(id.internal, opening.id.bytes, sizeof(id.internal));
+  ncclResult_t result = ncclSuccess;
+  std::unique_ptr<NcclCommunicator> joined =
+      NcclCommunicator::Join(id, opening.rank, opening.size, device, &result);
+  if (joined != nullptr) {
+    result = joined->WaitUntilReady(After(opening.timeout_s)).value_or(ncclInvalidUsage);
+  }
+  Answer("NCCL does not connect the ranks", result, answer);
+  if (result == ncclSuccess) answer->communicator = joined.release();
+}
+
+void Shrink(const NcclShrinking& shrinking, NcclAnswer* answer) {
+  auto& parent = static_cast<NcclCommunicator&>(*shrinking.parent);
+  ncclResult_t result = ncclSuccess;
+  answer->communicator =
+      parent
+          .Shrink({shrinking.excluded, static_cast<std::size_t>(shrinking.excluded_ranks)},
+                  After(shrinking.timeout_s), &result)
+          .release();
+  Answer("NCCL does not connect the ranks that are left", result, answer);
+}
+
+}  // namespace
+}  // namespace sextant
+
+extern "C" __attribute__((visibility("default"))) const char* sextant_nccl_functions(
+    const char* interface, sextant::NcclFunctions* functions) {
+  if (std::strcmp(interface, sextant::kNcclInterface) == 0) {
+    *functions = {.make_id = sextant::MakeId, .open = sextant::Open, .shrink = sextant::Shrink};
+  }
+  return sextant::kNcclInterface;
+}

@@ -1,0 +1,378 @@
+#include "common/exchange/ranks/rank_exchange.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/check.h"
+#include "common/base/status.h"
+#include "common/device/arena_carver.h"
+
+namespace sextant {
+namespace {
+
+// That have ended and are not confirmed; the engine looks one step ahead.
+constexpr std::size_t kMostSteps = 4;
+
+// Which of `ranks` is `rank`; -1 if none.
+int IndexOf(absl::Span<const int> ranks, int rank) {
+  const auto found = std::find(ranks.begin(), ranks.end(), rank);
+  return found == ranks.end() ? -1 : static_cast<int>(found - ranks.begin());
+}
+
+// Takes those of lower epochs out, to be destroyed without a lock: that may wait for the network.
+template <typename Value>
+std::map<std::uint64_t, Value> TakeBefore(std::map<std::uint64_t, Value>& values,
+                                          std::uint64_t epoch) {
+  std::map<std::uint64_t, Value> taken;
+  while (!values.empty() && values.begin()->first < epoch) {
+    taken.insert(values.extract(values.begin()));
+  }
+  return taken;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RankExchange>> RankExchange::Create(Parts parts) {
+  CHECK(parts.sender != nullptr || parts.host != nullptr);
+  const auto most_ranks = static_cast<std::int64_t>(parts.most_ranks);
+  std::unique_ptr<RankExchange> exchange(new RankExchange(std::move(parts)));
+  GpuDriver& gpu = exchange->parts_.gpu;
+  ASSIGN_OR_RETURN(exchange->received_on_device_,
+                   GpuMemory::Allocate(gpu, GpuMemory::Place::kDevice,
+                                       most_ranks * static_cast<std::int64_t>(sizeof(RankCounts)),
+                                       "the numbers of rows"));
+  const auto carve = [most_ranks](ArenaCarver& carver) {
+    return HostMemory{.sent = carver.Take<RankCounts>(most_ranks),
+                      .received = carver.Take<RankCounts>(most_ranks),
+                      .overflow = carver.Take<std::int32_t>(kMostSteps)};
+  };
+  ArenaCarver counting(nullptr);
+  carve(counting);
+  ASSIGN_OR_RETURN(exchange->pinned_, GpuMemory::Allocate(gpu, GpuMemory::Place::kPinnedHost,
+                                                          counting.bytes(), "the numbers of rows"));
+  ArenaCarver carver(exchange->pinned_.data());
+  exchange->host_memory_ = carve(carver);
+  return exchange;
+}
+
+RankExchange::~RankExchange() {
+  // What is on the stream still names the memory. A fault has been told by then, or does no harm.
+  static_cast<void>(parts_.stream.Synchronize());
+}
+
+absl::Status RankExchange::CheckLayout(const RankMembership& epoch) const {
+  const RankLayout& layout = epoch.layout;
+  if (layout.size() > parts_.most_ranks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(layout.size(), " ranks; there is room for ", parts_.most_ranks));
+  }
+  if (layout.size() != epoch.communicator->size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(layout.size(), " ranks with a communicator of ", epoch.communicator->size()));
+  }
+  const int rank = epoch.communicator->rank();
+  const int destination = IndexOf(layout.expert_ranks(), rank);
+  if ((IndexOf(layout.attention_ranks(), rank) >= 0) != (parts_.sender != nullptr) ||
+      (destination >= 0) != (parts_.host != nullptr)) {
+    return absl::InvalidArgumentError(absl::StrCat("rank ", rank, " has another role in epoch ",
+                                                   epoch.epoch, " than it was made for"));
+  }
+  if (parts_.sender != nullptr) RETURN_IF_ERROR(parts_.sender->Check(layout));
+  return parts_.host != nullptr ? parts_.host->Check(layout, destination) : absl::OkStatus();
+}
+
+absl::Status RankExchange::Prepare(RankMembership membership) {
+  RETURN_IF_ERROR(CheckLayout(membership));
+  const RankLayout& layout = membership.layout;
+  const int attention = IndexOf(layout.attention_ranks(), membership.communicator->rank());
+  const RankEpoch epoch = {
+      .number = membership.epoch,
+      .attention_ranks = static_cast<int>(layout.attention_ranks().size()),
+      .attention = attention >= 0 ? std::optional<int>(attention) : std::nullopt};
+  {
+    const MutexLock lock(mutex_);
+    communicators_.emplace(epoch.number, membership.communicator);
+    prepared_.emplace(epoch.number, std::move(membership));
+  }
+  gate_.Prepare(epoch);
+  return absl::OkStatus();
+}
+
+void RankExchange::EndBefore(std::uint64_t next) {
+  gate_.EndBefore(next);
+  std::map<std::uint64_t, RankMembership> skipped;
+  std::map<std::uint64_t, std::shared_ptr<Communicator>> over;
+  {
+    const MutexLock lock(mutex_);
+    skipped = TakeBefore(prepared_, next);
+    over = TakeBefore(communicators_, next);
+  }
+  for (const auto& [epoch, communicator] : over) communicator->Abort();
+}
+
+void RankExchange::Enter(std::uint64_t epoch) {
+  std::optional<RankMembership> membership;
+  std::map<std::uint64_t, RankMembership> skipped;
+  {
+    const MutexLock lock(mutex_);
+    skipped = TakeBefore(prepared_, epoch);
+    // It may have ended between the gate's word and now.
+    const auto found = prepared_.find(epoch);
+    if (found != prepared_.end()) {
+      membership.emplace(std::move(found->second));
+      prepared_.erase(found);
+    }
+  }
+  if (!membership.has_value()) {
+    entered_ = absl::UnavailableError("the epoch is over");
+    return;
+  }
+  // Waits for what is on the stream, which EndBefore can abort until then.
+  entered_ = UseLayout(*membership);
+  if (drop_graphs_ != nullptr) drop_graphs_();
+  graphs_.clear();
+  epoch_.emplace(*std::move(membership));
+  std::map<std::uint64_t, std::shared_ptr<Communicator>> left;
+  {
+    const MutexLock lock(mutex_);
+    left = TakeBefore(communicators_, epoch);
+  }
+}
+
+absl::Status RankExchange::UseLayout(const RankMembership& epoch) {
+  RETURN_IF_ERROR(parts_.stream.Synchronize());
+  if (parts_.host != nullptr) parts_.host->Use(epoch.layout);
+  if (parts_.sender == nullptr) return absl::OkStatus();
+  return parts_.sender->Use(epoch.layout,
+                            IndexOf(epoch.layout.attention_ranks(), epoch.communicator->rank()));
+}
+
+void RankExchange::GiveUpStep() {
+  if (std::exchange(in_step_, false)) gate_.End(StepEnd::kVoid);
+}
+
+absl::StatusOr<Served> RankExchange::Serve() {
+  GiveUpStep();
+  return gate_.Serve();
+}
+
+absl::StatusOr<DeviceStepForm> RankExchange::Begin(const DeviceStep& step) {
+  GiveUpStep();
+  ASSIGN_OR_RETURN(step_, gate_.Begin(step.rows, wants_exact_ || !step.plain_decode));
+  in_step_ = true;
+  RETURN_IF_ERROR(entered_);
+  wants_exact_ = false;
+  next_layer_ = 0;
+  if (exact()) return DeviceStepForm{.captured = false};
+  CHECK(step.plain_decode);
+  CHECK_LE(step.rows, step_.slot_rows);
+  return DeviceStepForm{.graph_rows = step_.slot_rows};
+}
+
+absl::StatusOr<StepEnd> RankExchange::TakeWithoutRows(const RankStep& step) {
+  step_ = step;
+  next_layer_ = 0;
+  const absl::Status status = entered_.ok() ? RunWithoutRows() : entered_;
+  if (absl::IsUnavailable(status)) return StepEnd::kVoid;
+  RETURN_IF_ERROR(status);
+  return StepEnd::kDone;
+}
+
+absl::Status RankExchange::RunWithoutRows() {
+  if (exact()) {
+    RETURN_IF_ERROR(SkipTo(parts_.moe_layers.size()));
+  } else {
+    RETURN_IF_ERROR(LaunchWithoutRows());
+  }
+  RETURN_IF_ERROR(parts_.stream.Synchronize());
+  return CheckHealth(*epoch_->communicator);
+}
+
+absl::Status RankExchange::LaunchWithoutRows() {
+  GpuDriver& gpu = parts_.gpu;
+  const DeviceStream stream = parts_.stream.handle();
+  auto found = graphs_.find(step_.slot_rows);
+  if (found == graphs_.end()) {
+    RETURN_IF_ERROR(ToStatus(gpu.BeginCapture(stream), "capturing a step without rows"));
+    const absl::Status captured = SkipTo(parts_.moe_layers.size());
+    // Ends the capture in any case, else the stream could not be used again.
+    DeviceGraph graph;
+    const DeviceStatus ended = gpu.EndCapture(stream, &graph);
+    if (ended.ok()) {
+      GpuGraph owned(gpu, graph);
+      if (captured.ok()) found = graphs_.emplace(step_.slot_rows, std::move(owned)).first;
+    }
+    RETURN_IF_ERROR(captured);
+    RETURN_IF_ERROR(ToStatus(ended, "capturing a step without rows"));
+  }
+  return ToStatus(gpu.Launch(stream, found->second.handle()), "a step without rows");
+}
+
+absl::Status RankExchange::SkipTo(std::size_t moe_layer) {
+  const DeviceStream stream = parts_.stream.handle();
+  while (next_layer_ < moe_layer) {
+    RETURN_IF_ERROR(Dispatch(stream, {.layer = parts_.moe_layers[next_layer_]}));
+    RETURN_IF_ERROR(Collect(stream).status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RankExchange::Dispatch(DeviceStream stream, const DeviceDispatch& dispatch) {
+  const auto layer =
+      std::lower_bound(parts_.moe_layers.begin(), parts_.moe_layers.end(), dispatch.layer);
+  CHECK(layer != parts_.moe_layers.end() && *layer == dispatch.layer);
+  CHECK_EQ(static_cast<std::size_t>(layer - parts_.moe_layers.begin()), next_layer_);
+  const RankMembership& epoch = *epoch_;
+  if (parts_.sender != nullptr) {
+    RETURN_IF_ERROR(parts_.sender->Pack(stream, dispatch, step_));
+  }
+  if (exact()) {
+    RETURN_IF_ERROR(TellCounts(stream));
+  } else if (parts_.host != nullptr) {
+    RETURN_IF_ERROR(parts_.host->ExpectSlots(step_));
+  }
+  if (parts_.sender != nullptr) {
+    for (std::size_t d = 0; d < epoch.layout.expert_ranks().size(); ++d) {
+      parts_.sender->AddSends(static_cast<int>(d), epoch.layout.expert_ranks()[d], SentTo(d).rows,
+                              sends_);
+    }
+  }
+  if (parts_.host != nullptr) {
+    std::int64_t first = 0;
+    for (std::size_t a = 0; a < epoch.layout.attention_ranks().size(); ++a) {
+      const std::int64_t rows = ReceivedFrom(a).rows;
+      parts_.host->AddReceives(epoch.layout.attention_ranks()[a], first, rows, receives_);
+      first += rows;
+    }
+  }
+  RETURN_IF_ERROR(Exchange(stream, "rows to their experts"));
+  return parts_.host != nullptr ? parts_.host->Compute(stream, dispatch.layer) : absl::OkStatus();
+}
+
+absl::StatusOr<DeviceExpertOutputs> RankExchange::Collect(DeviceStream stream) {
+  const RankMembership& epoch = *epoch_;
+  if (parts_.host != nullptr) {
+    std::int64_t first = 0;
+    for (std::size_t a = 0; a < epoch.layout.attention_ranks().size(); ++a) {
+      const std::int64_t pairs = ReceivedFrom(a).pairs;
+      parts_.host->AddSends(epoch.layout.attention_ranks()[a], first, pairs, sends_);
+      first += pairs;
+    }
+  }
+  if (parts_.sender != nullptr) {
+    std::int64_t first = 0;
+    for (std::size_t d = 0; d < epoch.layout.expert_ranks().size(); ++d) {
+      const std::int64_t pairs = SentTo(d).pairs;
+      parts_.sender->AddReceives(epoch.layout.expert_ranks()[d], first, pairs, receives_);
+      first += pairs;
+    }
+  }
+  RETURN_IF_ERROR(Exchange(stream, "outputs of experts"));
+  ++next_layer_;
+  return parts_.sender != nullptr ? parts_.sender->outputs() : DeviceExpertOutputs();
+}
+
+absl::Status RankExchange::End(DeviceStream stream) {
+  if (exact()) {
+    // In the last layer a step may have no rows left.
+    RETURN_IF_ERROR(SkipTo(parts_.moe_layers.size()));
+    RETURN_IF_ERROR(parts_.stream.Synchronize());
+    RETURN_IF_ERROR(CheckHealth(*epoch_->communicator));
+    in_step_ = false;
+    gate_.End(StepEnd::kDone);
+    return absl::OkStatus();
+  }
+  CHECK_LT(ended_.size(), kMostSteps);
+  constexpr std::int64_t kBytes = sizeof(std::int32_t);
+  std::int32_t* const on_device = parts_.sender->overflow();
+  std::int32_t* const on_host = host_memory_.overflow + next_overflow_;
+  RETURN_IF_ERROR(
+      ToStatus(parts_.gpu.CopyOut(stream, on_host, on_device, kBytes), "whether all rows fit"));
+  RETURN_IF_ERROR(
+      ToStatus(parts_.gpu.FillZeros(stream, on_device, kBytes), "whether all rows fit"));
+  ended_.push_back({.communicator = epoch_->communicator, .overflow = next_overflow_});
+  next_overflow_ = (next_overflow_ + 1) % kMostSteps;
+  // What it computes may still be good for nothing (Confirm); the next step need not wait for that.
+  in_step_ = false;
+  gate_.End(StepEnd::kDone);
+  return absl::OkStatus();
+}
+
+absl::Status RankExchange::Confirm() {
+  if (ended_.empty()) return absl::OkStatus();
+  const Ended step = std::move(ended_.front());
+  ended_.pop_front();
+  RETURN_IF_ERROR(CheckHealth(*step.communicator));
+  if (host_memory_.overflow[step.overflow] == 0) return absl::OkStatus();
+  wants_exact_ = true;
+  return absl::AbortedError(
+      "more rows for the experts of one rank than a step of this size sends; taken again by their "
+      "exact number");
+}
+
+absl::Status RankExchange::TellCounts(DeviceStream stream) {
+  const RankMembership& epoch = *epoch_;
+  constexpr std::int64_t kBytes = sizeof(RankCounts);
+  auto* const received = reinterpret_cast<RankCounts*>(received_on_device_.data());
+  const auto destinations = static_cast<std::int64_t>(epoch.layout.expert_ranks().size());
+  const auto sources = static_cast<std::int64_t>(epoch.layout.attention_ranks().size());
+  if (parts_.sender != nullptr) {
+    std::int32_t* counts = parts_.sender->counts();
+    for (const int peer : epoch.layout.expert_ranks()) {
+      sends_.push_back({.peer = peer, .data = counts, .bytes = kBytes});
+      counts += 2;
+    }
+  }
+  if (parts_.host != nullptr) {
+    RankCounts* to = received;
+    for (const int peer : epoch.layout.attention_ranks()) {
+      receives_.push_back({.peer = peer, .data = to++, .bytes = kBytes});
+    }
+  }
+  RETURN_IF_ERROR(Exchange(stream, "numbers of rows"));
+  if (parts_.sender != nullptr) {
+    RETURN_IF_ERROR(ToStatus(parts_.gpu.CopyOut(stream, host_memory_.sent, parts_.sender->counts(),
+                                                destinations * kBytes),
+                             "numbers of rows"));
+  }
+  if (parts_.host != nullptr) {
+    RETURN_IF_ERROR(
+        ToStatus(parts_.gpu.CopyOut(stream, host_memory_.received, received, sources * kBytes),
+                 "numbers of rows"));
+  }
+  RETURN_IF_ERROR(parts_.stream.Synchronize());
+  RETURN_IF_ERROR(CheckHealth(*epoch.communicator));
+  if (parts_.host == nullptr) return absl::OkStatus();
+  return parts_.host->ExpectExactly(
+      stream, absl::MakeConstSpan(host_memory_.received, static_cast<std::size_t>(sources)));
+}
+
+absl::Status RankExchange::Exchange(DeviceStream stream, absl::string_view what) {
+  const DeviceStatus status = epoch_->communicator->Exchange(stream, sends_, receives_);
+  sends_.clear();
+  receives_.clear();
+  if (status.ok()) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckHealth(*epoch_->communicator));
+  return ToStatus(status, what);
+}
+
+absl::Status RankExchange::CheckHealth(Communicator& communicator) {
+  const DeviceStatus health = communicator.Health();
+  if (health.ok()) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("a rank of the epoch is gone; the next epoch goes on: ", health.message));
+}
+
+RankCounts RankExchange::SentTo(std::size_t destination) const {
+  if (exact()) return host_memory_.sent[destination];
+  return {.rows = static_cast<std::int32_t>(step_.slot_rows),
+          .pairs = static_cast<std::int32_t>(step_.slot_pairs)};
+}
+
+RankCounts RankExchange::ReceivedFrom(std::size_t source) const {
+  if (exact()) return host_memory_.received[source];
+  return {.rows = static_cast<std::int32_t>(step_.slot_rows),
+          .pairs = static_cast<std::int32_t>(step_.slot_pairs)};
+}
+
+}  // namespace sextant

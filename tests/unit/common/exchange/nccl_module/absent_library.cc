@@ -1,0 +1,1 @@
+extern "C" int absent_function() { return 0; }
