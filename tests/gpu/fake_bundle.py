@@ -39,6 +39,8 @@ SEXTANT = """\
 case "$1" in
   generate) cat >/dev/null; echo '{"ids":[5,6]}' ;;
   bench) echo "decode 32 at 512  4321.0 tokens/s: $*" ;;
+  up) echo "ready cluster 127.0.0.1:1"; trap 'exit 0' TERM; while :; do sleep 0.1; done ;;
+  status) echo "model demo, profile cuda" ;;
 esac
 """
 

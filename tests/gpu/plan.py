@@ -10,6 +10,7 @@ from steps import Step, exit_status
 TEST_LIMIT_S = 60
 ENGINE_TEST_LIMIT_S = 90
 ANSWERS_LIMIT_S = 60
+CLUSTER_LIMIT_S = 60
 BENCH_LIMIT_S = 90
 KERNELS_LIMIT_S = 60
 SANITIZED_LIMIT_S = 30
@@ -42,7 +43,7 @@ class Plan:
         others = [test for test in tests if test not in kernels]
         steps = [self._test(test, TEST_LIMIT_S) for test in kernels]
         steps += [self._test(test, ENGINE_TEST_LIMIT_S) for test in others]
-        steps += [self._answers(), *self._engine(memory_mib), self._streams(),
+        steps += [self._answers(), self._cluster(), *self._engine(memory_mib), self._streams(),
                   self._kernels()]
         if sanitizer is None:
             self.left_out.append("compute-sanitizer (memcheck, racecheck, initcheck): it is not "
@@ -71,6 +72,13 @@ class Plan:
         command = [sys.executable, "-B", str(script), str(self._programs / "sextant"), str(self._data)]
         return Step("greedy answers of the bundled model", command, ANSWERS_LIMIT_S,
                     "greedy-answers.log", exit_status, shows_output=True)
+
+    def _cluster(self):
+        script = pathlib.Path(__file__).parent / "cluster.py"
+        command = [sys.executable, "-B", str(script), str(self._programs / "sextant"),
+                   str(self._data / "models" / "demo")]
+        return Step("a cluster of one whole worker", command, CLUSTER_LIMIT_S, "cluster.log",
+                    exit_status, shows_output=True)
 
     def _bench(self, title, what, *arguments):
         command = [str(self._programs / "sextant"), "bench", what, "--model", str(self._v2_lite),

@@ -53,6 +53,7 @@ class RunTest(unittest.TestCase):
         titles = [line.split("|")[1].strip() for line in self.fake.report().splitlines()
                   if line.endswith(".log |")]
         wanted = [KERNELS, "engine_gpu_test", "greedy answers of the bundled model",
+                  "a cluster of one whole worker",
                   "bench engine, 40GiB, prefill and one sequence", "kernel benchmark",
                   f"memcheck {KERNELS}"]
         self.assertEqual(sorted(wanted, key=titles.index), wanted)

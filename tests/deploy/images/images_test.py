@@ -3,7 +3,8 @@
     images_test.py PROGRAMS OUT
 
 The programs are those that this build has put into the folder PROGRAMS, the base is a Debian made by
-debootstrap, which is kept in the user's cache folder. What the images hold is left in OUT/NAME, for
+debootstrap, which is kept in the user's cache folder. The image for GPUs is among them where the
+module for GPUs lies beside the programs. What the images hold is left in OUT/NAME, for
 tests/deploy/pods. Skipped, with the reason, where buildah and debootstrap are not there, or not root,
 or where debootstrap reaches no mirror.
 """
@@ -23,6 +24,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 DOCKER = ROOT / "deploy" / "docker"
 NEEDED = ("router", "sextant", "attention_worker", "expert_worker")
+MODULE = "sextant_cuda.so"
 SKIPPED = 77
 PROGRAMS = pathlib.Path()
 OUT = pathlib.Path()
@@ -81,13 +83,18 @@ class ImagesTest(unittest.TestCase):
         cls.buildah("commit", "--quiet", base, "base")
         programs = cls.folder / "programs"
         programs.mkdir()
-        for name in NEEDED:
+        images = ["router", "worker-cpu"]
+        wanted = list(NEEDED)
+        if (PROGRAMS / MODULE).exists():
+            images.append("worker-cuda")
+            wanted.append(MODULE)
+        for name in wanted:
             subprocess.run(["strip", "-o", programs / name, PROGRAMS / name], check=True)
         scratch = cls.container("scratch")
         cls.buildah("copy", "--quiet", scratch, programs, "/programs/")
         cls.buildah("commit", "--quiet", scratch, "programs")
         cls.roots = {}
-        for image in ("router", "worker-cpu"):
+        for image in images:
             began = time.monotonic()
             cls.buildah("bud", "--quiet", "--build-arg", "BASE=localhost/base", "--build-arg",
                         "PROGRAMS=localhost/programs", "--file", DOCKER / f"{image}.Dockerfile",
@@ -145,11 +152,32 @@ class ImagesTest(unittest.TestCase):
     def test_each_program_finds_its_libraries(self):
         for image, root in self.roots.items():
             for program in (root / "usr/local/bin").iterdir():
-                run = subprocess.run(["chroot", "--userspec=65532:65532", root,
-                                      f"/usr/local/bin/{program.name}", "--help"],
-                                     stdout=subprocess.PIPE, text=True, check=False)
+                if program.name == MODULE:
+                    continue
+                run = self.run_in(root, program.name, "--help")
                 self.assertEqual(run.returncode, 0, f"{image}: {program.name}")
                 self.assertIn("Usage:", run.stdout)
+
+    def test_the_image_for_gpus_loads_the_module_and_computes_on_cpus_without_one(self):
+        if "worker-cuda" not in self.roots:
+            self.skipTest(f"this build has made no {MODULE}")
+        root = self.roots["worker-cuda"]
+        self.assertTrue((root / "usr/local/bin" / MODULE).exists())
+        generate = ["generate", "--model", MODEL, "--prompt", "Hello!", "--max-tokens", "4"]
+        on_cpu = self.run_in(root, "sextant", *generate, "--device", "cpu")
+        self.assertEqual(on_cpu.returncode, 0, on_cpu.stderr)
+        on_any = self.run_in(root, "sextant", *generate)
+        self.assertEqual(on_any.stdout, on_cpu.stdout)
+        if not pathlib.Path("/dev/nvidiactl").exists():
+            on_gpu = self.run_in(root, "sextant", *generate, "--device", "cuda")
+            self.assertNotEqual(on_gpu.returncode, 0)
+            self.assertRegex(on_gpu.stderr, "driver|no GPU")
+
+    @staticmethod
+    def run_in(root, program, *words):
+        return subprocess.run(["chroot", "--userspec=65532:65532", root,
+                               f"/usr/local/bin/{program}", *words],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
 
     def test_a_router_serves_the_bundled_model_under_its_user(self):
         container = self.container("router")
