@@ -81,7 +81,10 @@ absl::StatusOr<Config> MakeConfig(const Options& options) {
       LayOver(options.experts, "--experts", kExpertWorkersRange, cluster.expert_workers));
   RETURN_IF_ERROR(CheckWorkerCounts(cluster));
   RETURN_IF_ERROR(CheckEngineConfig(config.engine));
-  if (cluster.attention_workers > 0) RETURN_IF_ERROR(CheckSplitEngine(config.engine));
+  if (cluster.attention_workers > 0) {
+    RETURN_IF_ERROR(CheckSplitEngine(config.engine));
+    config.engine.device = DeviceChoice::kCpu;  // of whole workers too: profiles do not mix
+  }
   if (!options.listen.empty()) config.router.listen = options.listen;
   return config;
 }

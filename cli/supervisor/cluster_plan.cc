@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
@@ -78,14 +79,13 @@ std::string AdminPort(std::int64_t first, std::int64_t index) {
 }
 
 // What attention and whole workers take.
-void AddAttentionFlags(const ClusterPlanArgs& args, std::int64_t index, Arguments& arguments) {
+void AddAttentionFlags(const ClusterPlanArgs& args, Arguments& arguments) {
   const AttentionWorkerConfig& config = args.config.attention_worker;
   for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   Add(arguments, "--cache-tokens", absl::StrCat(args.config.engine.cache_tokens));
   Add(arguments, "--max-batch-tokens", absl::StrCat(args.config.engine.max_batch_tokens));
   Add(arguments, "--max-sequences", absl::StrCat(config.max_sequences));
   Add(arguments, "--prefix-cache", config.prefix_cache ? "on" : "off");
-  Add(arguments, "--admin-port", AdminPort(config.admin_port, index));
 }
 
 absl::string_view DeviceWord(DeviceChoice choice) {
@@ -104,7 +104,9 @@ absl::StatusOr<ChildSpec> WholeWorker(const ClusterPlanArgs& args, std::int64_t 
                                       std::int64_t workers) {
   ASSIGN_OR_RETURN(Arguments arguments, Worker(args, "sextant", AttentionThreads(args, workers)));
   arguments.insert(arguments.begin() + 1, "worker");
-  AddAttentionFlags(args, index, arguments);
+  AddAttentionFlags(args, arguments);
+  Add(arguments, "--admin-port",
+      AdminPort(args.config.attention_worker.admin_port, args.whole_admin_offset + index));
   Add(arguments, "--device", std::string(DeviceWord(args.config.engine.device)));
   Add(arguments, "--device-memory", absl::StrCat(args.config.engine.device_memory_bytes));
   Add(arguments, "--gpu", absl::StrCat(index));
@@ -117,7 +119,8 @@ absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, std::int6
                                           std::int64_t workers) {
   ASSIGN_OR_RETURN(Arguments arguments,
                    Worker(args, "attention_worker", AttentionThreads(args, workers)));
-  AddAttentionFlags(args, index, arguments);
+  AddAttentionFlags(args, arguments);
+  Add(arguments, "--admin-port", AdminPort(args.config.attention_worker.admin_port, index));
   return ChildSpec{.name = absl::StrCat("attention_worker-", index + 1),
                    .kind = ChildKind::kAttentionWorker,
                    .arguments = std::move(arguments)};
@@ -135,6 +138,29 @@ absl::StatusOr<ChildSpec> ExpertWorker(const ClusterPlanArgs& args, std::int64_t
                    .arguments = std::move(arguments)};
 }
 
+// Attention and whole workers share a section of the configuration, and are not to meet by it.
+absl::Status CheckShared(const ClusterPlanArgs& args) {
+  const AttentionWorkerConfig& shared = args.config.attention_worker;
+  const ClusterConfig& cluster = args.config.cluster;
+  if (cluster.whole_workers == 0) return absl::OkStatus();
+  const std::int64_t most_admin_port =
+      kAdminPortRange.max - args.whole_admin_offset - cluster.whole_workers + 1;
+  if (shared.admin_port > most_admin_port) {
+    return absl::InvalidArgumentError(absl::StrCat("attention_worker.admin_port: must be at most ",
+                                                   most_admin_port, ", is ", shared.admin_port,
+                                                   "; whole workers have theirs from ",
+                                                   args.whole_admin_offset, " ports behind it on"));
+  }
+  if (cluster.attention_workers == 0) return absl::OkStatus();
+  for (const std::string& listen : shared.listen) {
+    if (absl::EndsWith(listen, ":0")) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("attention_worker.listen: attention and whole workers cannot both listen at ",
+                     listen, "; leave it empty, or name port 0"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string RouterSocket(const std::string& runtime_dir) {
@@ -142,6 +168,7 @@ std::string RouterSocket(const std::string& runtime_dir) {
 }
 
 absl::StatusOr<std::vector<ChildSpec>> PlanCluster(const ClusterPlanArgs& args) {
+  RETURN_IF_ERROR(CheckShared(args));
   std::vector<ChildSpec> children;
   ASSIGN_OR_RETURN(ChildSpec router, Router(args));
   children.push_back(std::move(router));

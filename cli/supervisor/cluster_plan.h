@@ -18,6 +18,8 @@ struct ClusterPlanArgs {
   std::string runtime_dir{};    // for unix sockets, by which the processes reach each other
   std::string router_target{};  // by which the workers reach the router
   int processors = 1;
+  // Whole workers take attention_worker.admin_port too, so many ports behind it.
+  std::int64_t whole_admin_offset = kAttentionWorkersRange.max;
 };
 
 // In runtime_dir: a router's own socket, which stays when it is started again.
@@ -30,7 +32,11 @@ struct ClusterPlanArgs {
 //           layer the two kinds take turns, so that neither needs processors of its own. Whole
 //           workers share them as attention workers do.
 // GPUs:     whole worker i, from 0, is given GPU i.
-// Errors:   NotFound naming a program that is not in program_dir.
+// Ports:    worker i of a kind has its metrics at the kind's admin_port + i; whole workers behind
+// all
+//           that there may be of attention workers.
+// Errors:   NotFound naming a program that is not in program_dir; InvalidArgument where attention
+//           and whole workers would listen at the same address, or no port is left for the latter.
 [[nodiscard]] absl::StatusOr<std::vector<ChildSpec>> PlanCluster(const ClusterPlanArgs& args);
 
 // One more worker: the one with this index, from 0, of `workers` of its kind. Threads and errors as

@@ -41,7 +41,8 @@ absl::StatusOr<ChildSpec> PlanNodeWorker(const NodePlanArgs& args, ChildKind kin
                           .program_dir = args.program_dir,
                           .runtime_dir = args.runtime_dir,
                           .router_target = node.router,
-                          .processors = args.processors};
+                          .processors = args.processors,
+                          .whole_admin_offset = 0};
   std::vector<std::string> listen;
   if (!args.address.empty()) {
     const std::int64_t first = FirstPort(node.worker_port, kind);

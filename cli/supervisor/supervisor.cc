@@ -171,12 +171,18 @@ void Supervisor::SetWanted(ChildKind kind, int count, const std::set<int>& leavi
   }
 }
 
-void Supervisor::AddWorker(ChildKind kind, absl::Time now) {
+// The lowest that no child of its kind has, but for `besides`.
+int Supervisor::FreeIndex(ChildKind kind, const Child* besides) const {
   int index = 0;
   const auto is_taken = [&](const Child& child) {
-    return child.spec.kind == kind && child.index == index;
+    return child.spec.kind == kind && &child != besides && child.index == index;
   };
   while (std::any_of(children_.begin(), children_.end(), is_taken)) ++index;
+  return index;
+}
+
+void Supervisor::AddWorker(ChildKind kind, absl::Time now) {
+  const int index = FreeIndex(kind, nullptr);
   absl::StatusOr<ChildSpec> spec = options_.make_worker(kind, index, wanted(kind));
   if (!spec.ok()) {
     listener_(absl::StrCat("no further worker can be started: ", spec.status().message()));
@@ -185,6 +191,20 @@ void Supervisor::AddWorker(ChildKind kind, absl::Time now) {
   listener_(absl::StrCat("starting ", spec->name));
   children_.push_back({.spec = *std::move(spec), .index = index});
   StartChild(children_.back(), now);
+}
+
+// Ports and GPUs go by index: while one of its kind was draining, this one may have been given an
+// index that the host has nothing for.
+void Supervisor::MoveUp(Child& child) {
+  const ChildKind kind = child.spec.kind;
+  if (kind == ChildKind::kRouter) return;
+  const int index = FreeIndex(kind, &child);
+  if (index >= child.index) return;
+  absl::StatusOr<ChildSpec> spec = options_.make_worker(kind, index, wanted(kind));
+  if (!spec.ok()) return;  // it stays what it is
+  listener_(absl::StrCat("starting ", child.spec.name, " again as ", spec->name));
+  child.spec = *std::move(spec);
+  child.index = index;
 }
 
 void Supervisor::SendAway(Child& child, absl::Time now) {
@@ -257,6 +277,7 @@ void Supervisor::OnTime(absl::Time now) {
   }
   for (Child& child : children_) {
     if (child.state == State::kPausing && child.next <= now) {
+      MoveUp(child);
       StartChild(child, now);
     }
     if (child.kill_at.has_value() && *child.kill_at <= now) {

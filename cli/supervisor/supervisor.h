@@ -9,6 +9,8 @@
 // Scaling:   SetWanted changes how many workers of a kind run. New ones are made by `make_worker`;
 //            those too many, the youngest first, get SIGTERM, which has them drained, and SIGKILL
 //            when they have not left after `drain` and `stop_patience`. They are not started again.
+//            A worker has the lowest index that is free when it is made, and takes a lower one that
+//            has become free when it is started again.
 //
 // Stopping:  the first request sends SIGTERM to the router, which refuses new work and lets its
 //            streams end, while workers are kept alive; when it is gone, or the drain time is
@@ -108,7 +110,9 @@ class Supervisor {
 
   Child* Find(int pid);
   void StartChild(Child& child, absl::Time now);
+  [[nodiscard]] int FreeIndex(ChildKind kind, const Child* besides) const;
   void AddWorker(ChildKind kind, absl::Time now);
+  void MoveUp(Child& child);
   void SendAway(Child& child, absl::Time now);
   void Forget(Child& child, const std::string& line);
   [[nodiscard]] std::vector<Child*> Staying(ChildKind kind);

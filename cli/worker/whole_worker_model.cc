@@ -4,18 +4,31 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
+#include "common/config/role_config.h"
 #include "common/device/backend.h"
 #include "common/membership/worker_hello.h"
 
 namespace sextant::cli {
 namespace {
 
-absl::StatusOr<std::unique_ptr<WorkerModel>> OpenOnGpu(const WorkerModelArgs& args,
-                                                       const WholeWorkerDevice& device) {
+// Whether a GPU computes this at all. Errors: InvalidArgument saying why none does.
+absl::Status CheckForGpus(const WorkerModelArgs& args) {
   if (args.precision == Precision::kFp32) {
     return absl::InvalidArgumentError("a GPU computes in bf16 alone, and fp32 was asked for");
   }
-  ASSIGN_OR_RETURN(CudaBackend backend, device.open_gpu(device.gpu));
+  return DeviceModel::CheckWidths(args.config);
+}
+
+bool HasAnotherGpu(const WholeWorkerDevice& device) {
+  for (int number = 0; number < kWholeWorkersRange.max; ++number) {
+    if (number != device.gpu && device.open_gpu(number).ok()) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<std::unique_ptr<WorkerModel>> OpenOnGpu(const WorkerModelArgs& args,
+                                                       const WholeWorkerDevice& device,
+                                                       CudaBackend backend) {
   DeviceModel::Options options{.memory_bytes = device.memory_bytes,
                                .max_batch_tokens = args.max_batch_tokens,
                                .max_sequences = args.max_sequences,
@@ -42,21 +55,22 @@ absl::StatusOr<std::unique_ptr<WorkerModel>> OpenOnHost(const WorkerModelArgs& a
   return std::make_unique<HostWorkerModel>(std::move(model), std::move(profiles));
 }
 
-bool IsForGpus(const WorkerModelArgs& args) {
-  return args.precision == Precision::kBf16 && DeviceModel::CheckWidths(args.config).ok();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<WorkerModel>> OpenWholeWorkerModel(const WorkerModelArgs& args,
                                                                   const WholeWorkerDevice& device) {
   if (device.choice == DeviceChoice::kCpu) return OpenOnHost(args);
-  absl::StatusOr<std::unique_ptr<WorkerModel>> on_gpu = OpenOnGpu(args, device);
-  if (on_gpu.ok() || device.choice == DeviceChoice::kCuda) return on_gpu;
-  if (device.gpu > 0 && IsForGpus(args) && device.open_gpu(0).ok()) {
-    return AddContext(on_gpu.status(), "this host has GPUs, and each whole worker takes one");
+  absl::Status why_no_gpu = CheckForGpus(args);
+  if (why_no_gpu.ok()) {
+    absl::StatusOr<CudaBackend> backend = device.open_gpu(device.gpu);
+    if (backend.ok()) return OpenOnGpu(args, device, *std::move(backend));
+    why_no_gpu = backend.status();
+    if (device.choice == DeviceChoice::kAuto && HasAnotherGpu(device)) {
+      return AddContext(why_no_gpu, "this host has GPUs, and each whole worker takes one");
+    }
   }
-  args.log.Info("computing on the CPU", {{"why_no_gpu", on_gpu.status().message()}});
+  if (device.choice == DeviceChoice::kCuda) return why_no_gpu;
+  args.log.Info("computing on the CPU", {{"why_no_gpu", why_no_gpu.message()}});
   return OpenOnHost(args);
 }
 

@@ -26,8 +26,9 @@ struct WholeWorkerDevice {
 };
 
 // A cache of args.cache_tokens: with 0 all that the GPU has room for, or kHostCacheTokens. Choice
-// `auto` takes the CPU where there is no GPU, or none that runs this model; the log says why. On a
-// host that has GPUs, but not this one, it is an error as well: two profiles do not mix.
+// `auto` takes the CPU where no GPU computes such a model, or none of this host can be opened; the
+// log says why. Where another one can, or this one is too small, it is an error: two profiles do
+// not mix, and a worker on the CPU could lock those on GPUs out.
 //
 // Errors: those of OpenCuda and DeviceModel::Open where a GPU is asked for; of HostModel::Load.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<WorkerModel>> OpenWholeWorkerModel(

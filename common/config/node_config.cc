@@ -3,13 +3,23 @@
 #include "common/config/role_config.h"
 
 namespace sextant {
+namespace {
+
+constexpr std::int64_t kAbsent = -1;  // no count
+
+}  // namespace
 
 void ReadNodeSection(YamlReader& root, NodeConfig* config) {
   root.Section("node", [config](YamlReader& node) {
     node.String("router", &config->router);
     node.String("model", &config->model);
-    node.Int("whole_workers", &config->whole_workers, kNodeWorkersRange);
-    if (config->whole_workers > 0) config->attention_workers = config->expert_workers = 0;
+    // Also where it is 0: the file may have had more, and who lowers it asks for no others.
+    std::int64_t whole_workers = kAbsent;
+    node.Int("whole_workers", &whole_workers, kNodeWorkersRange);
+    if (whole_workers != kAbsent) {
+      config->whole_workers = whole_workers;
+      config->attention_workers = config->expert_workers = 0;
+    }
     node.Int("attention_workers", &config->attention_workers, kNodeWorkersRange);
     node.Int("expert_workers", &config->expert_workers, kNodeWorkersRange);
     node.Strings("listen", &config->listen, kMaxListenTargets);

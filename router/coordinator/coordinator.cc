@@ -104,7 +104,7 @@ absl::Status Coordinator::Drain(const std::string& worker_id) {
         absl::StrCat("there is no worker ", worker_id, "; `sextant status` lists them"));
   }
   Worker& worker = found->second;
-  if (worker.is_candidate() && Candidates().size() == 1) {
+  if (worker.is_candidate() && Candidates().size() == 1 && HasMember(v1::ROLE_ATTENTION)) {
     return absl::FailedPreconditionError(
         absl::StrCat(worker_id, " is the only expert worker; add another one before draining it"));
   }
@@ -302,6 +302,11 @@ void Coordinator::UpdateDirectory() {
   output_.SetDirectory(directory_);
 }
 
+bool Coordinator::HasMember(v1::Role role) const {
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [role](const auto& entry) { return entry.second.role() == role; });
+}
+
 // The experts that nobody who lives computes.
 std::vector<std::int32_t> Coordinator::Unheld() const {
   const bool is_whole = std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
@@ -321,11 +326,11 @@ std::vector<std::int32_t> Coordinator::Unheld() const {
 
 void Coordinator::UpdateCover() {
   ExpertCover cover{.holders_lost = holders_lost_};
-  bool are_needed = epoch_ != 0;
   for (const auto& [id, worker] : workers_) {
     if (!worker.is_expert()) ++cover.attention_workers;
-    if (worker.role() == v1::ROLE_ATTENTION) are_needed = true;
   }
+  const bool are_needed =
+      HasMember(v1::ROLE_ATTENTION) || (epoch_ != 0 && HasMember(v1::ROLE_EXPERT));
   if (are_needed) cover.missing = Unheld();
   if (cover == cover_) return;
   cover_ = std::move(cover);

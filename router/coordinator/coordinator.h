@@ -72,12 +72,14 @@ class Coordinator {
   void Tick();
 
   // As if the worker had sent `leaving`. Errors: NotFound for an unknown worker;
-  // FailedPrecondition when it is the last expert worker that could hold experts.
+  // FailedPrecondition when it is the last expert worker that could hold experts, while there are
+  // attention workers, which need them.
   [[nodiscard]] absl::Status Drain(const std::string& worker_id);
 
   // What Scale would do: the workers that would go or are missing, the experts that would move.
   // Errors: InvalidArgument for a role or a count that cannot be; FailedPrecondition for expert
-  // workers in a cluster of whole ones alone.
+  // workers in a cluster of whole ones alone, and for workers that compute on CPUs in one that
+  // computes on GPUs.
   [[nodiscard]] absl::StatusOr<v1::ChangeProgress> PlanScale(v1::Role role, int count) const;
   // Sets the goal; returns its plan. `number` is set to the goal's.
   [[nodiscard]] absl::StatusOr<v1::ChangeProgress> Scale(v1::Role role, int count,
@@ -118,6 +120,7 @@ class Coordinator {
   void EndSilentWorkers(absl::Time now);
   void SayAlive(absl::Time now);
   void UpdateDirectory();
+  [[nodiscard]] bool HasMember(v1::Role role) const;
   [[nodiscard]] std::vector<std::int32_t> Unheld() const;
   void UpdateCover();
 
@@ -125,6 +128,7 @@ class Coordinator {
   void Advance();
   [[nodiscard]] bool IsChangeDue(absl::Time now) const;
   [[nodiscard]] bool IsSettled(absl::Time now) const;
+  [[nodiscard]] bool HasGoalOfEpochs() const;
   [[nodiscard]] bool IsFirstEpochDue(absl::Time now) const;
   [[nodiscard]] bool HasOrphans() const;
   [[nodiscard]] bool HasHoldersThatLeave() const;

@@ -58,10 +58,15 @@ bool Coordinator::IsSettled(absl::Time now) const {
     return entry.second.started || entry.second.is_whole();
   });
   // Whom a goal waits for is there.
-  const bool is_scaling =
-      std::any_of(goals_.begin(), goals_.end(), [](const auto& goal) { return !goal.second.done; });
-  if (is_scaling && !is_short) return all_started;
+  if (HasGoalOfEpochs() && !is_short) return all_started;
   return all_started && now - last_join_ >= config_.settle;
+}
+
+// Whether a goal is pending that epochs serve; they do nothing for one of whole workers.
+bool Coordinator::HasGoalOfEpochs() const {
+  return std::any_of(goals_.begin(), goals_.end(), [](const auto& goal) {
+    return goal.first != v1::ROLE_WHOLE && !goal.second.done;
+  });
 }
 
 bool Coordinator::IsFirstEpochDue(absl::Time now) const {
@@ -170,9 +175,7 @@ std::string Coordinator::CauseOfChange() const {
   if (HasOrphans()) return "death";
   const bool leaves = HasHoldersThatLeave();
   if (!leaves && !HasNewcomers()) return "rebalance";
-  const bool scaled =
-      std::any_of(goals_.begin(), goals_.end(), [](const auto& goal) { return !goal.second.done; });
-  if (scaled) return "scale";
+  if (HasGoalOfEpochs()) return "scale";
   return leaves ? "leave" : "join";
 }
 

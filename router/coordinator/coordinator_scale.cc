@@ -11,6 +11,7 @@ namespace sextant {
 namespace {
 
 constexpr std::size_t kMostShown = 4;
+constexpr char kGpuProfile[] = "cuda";  // of whole workers on GPUs, which alone have it
 
 // "a, b, c, d and 3 more"
 std::string Shown(const std::vector<std::string>& ids) {
@@ -86,8 +87,13 @@ std::vector<std::string> Coordinator::ChooseLeavers(v1::Role role, int count) co
 }
 
 // Expert workers are for attention workers. Where neither is, nor was asked for, whole workers do
-// the work of both.
+// the work of both. Attention and expert workers compute on CPUs.
 absl::Status Coordinator::CheckUse(v1::Role role) const {
+  if (role != v1::ROLE_WHOLE && agreement_.numeric_profile() == kGpuProfile) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "this cluster computes on GPUs, and would refuse ", RoleText(role, 2),
+        ", which compute on CPUs; `sextant scale whole N` changes how many workers there are"));
+  }
   if (role != v1::ROLE_EXPERT || Staying(v1::ROLE_WHOLE).empty()) return absl::OkStatus();
   const bool is_split = !Staying(v1::ROLE_EXPERT).empty() || !Staying(v1::ROLE_ATTENTION).empty() ||
                         IsShort(v1::ROLE_ATTENTION);

@@ -10,7 +10,8 @@ struct ExpertCover {
   // The experts that no live worker holds, ascending: for a moment those of a worker that has just
   // died, and all while no expert worker is there. Empty before the first worker has joined, for
   // nobody knows then how many there are; while a whole worker runs, which holds them all; and
-  // before the first epoch where no attention worker has joined that would need them.
+  // while no attention worker is there that would need them, nor, after the first epoch, an expert
+  // worker.
   std::vector<std::int32_t> missing = {};
   // Expert workers that have died with experts in the epoch in force; ascending.
   std::int64_t holders_lost = 0;

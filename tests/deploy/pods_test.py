@@ -66,6 +66,15 @@ class PodsTest(unittest.TestCase):
             self.assertEqual(config(after, "demo-sextant-router")["router"],
                              {**config(before, "demo-sextant-router")["router"], key: wanted})
 
+    def test_the_router_for_gpus_admits_no_other_workers(self):
+        def args(*layers):
+            router = chart.objects(chart.merged(*layers))["Deployment", "demo-sextant-router"]
+            return router["spec"]["template"]["spec"]["containers"][0]["args"]
+        whole = {"layout": "whole"}
+        gpus = {"backend": "cuda", "node": {"gpus": 1, "gpuMemory": "80Gi"}}
+        self.assertEqual(args(whole, gpus), args(whole) + ["--numeric-profile", "cuda"])
+        self.assertNotIn("--numeric-profile", args(gpus))
+
     def test_the_number_of_nodes_restarts_none(self):
         before, after = chart.objects(), chart.objects({"expertWorkers": {"nodes": 3}})
         key = ("StatefulSet", "demo-sextant-node")

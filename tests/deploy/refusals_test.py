@@ -101,6 +101,19 @@ class RefusalsTest(unittest.TestCase):
         self.assertIsNone(refusal(CARD, WHOLE, {"node": {"gpus": 4, "gpuMemory": "40Gi"},
                                                 "wholeWorkers": {"perNode": 4}}))
 
+    def test_a_gpu_computes_in_bf16_alone(self):
+        fp32 = chart.at_path("engine.dtype", "fp32")
+        self.expect([CARD, WHOLE, fp32], "a GPU computes in bf16 alone", "set engine.dtype to bf16")
+        self.assertIsNone(refusal(ROOMY, WHOLE, fp32))
+
+    def test_a_cache_without_a_size_is_what_the_backend_makes_of_it(self):
+        unsized = chart.at_path("engine.cacheTokens", 0)
+        memory = chart.at_path("node.resources.limits.memory", "30Gi")
+        default = refusal(ROOMY, memory)
+        self.assertIn("of latent cache", default)
+        self.assertEqual(refusal(ROOMY, memory, unsized), default)
+        self.assertIsNone(refusal(CARD, WHOLE, unsized))
+
     def test_settings_that_do_nothing_in_this_layout(self):
         self.expect([chart.at_path("attentionWorkers.nodes", 3)], "only with layout: apart",
                     "expertWorkers.nodes is their number")

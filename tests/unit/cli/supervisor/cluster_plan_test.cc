@@ -110,9 +110,9 @@ TEST_F(ClusterPlanTest, WholeWorkersAreThisProgramAndHaveAGpuEach) {
   EXPECT_THAT(Line(1), AllOf(HasSubstr("/sextant worker --model /models/m "),
                              HasSubstr(" --router unix:/run/s/router.sock "),
                              HasSubstr(" --threads 4 "), HasSubstr(" --cache-tokens 99 "),
-                             HasSubstr(" --max-sequences 7 "), HasSubstr(" --admin-port 9100 "),
+                             HasSubstr(" --max-sequences 7 "), HasSubstr(" --admin-port 9164 "),
                              HasSubstr(" --device cuda --device-memory 42949672960 --gpu 0 ")));
-  EXPECT_THAT(Line(2), AllOf(HasSubstr(" --admin-port 9101 "), EndsWith(" --gpu 1 ")));
+  EXPECT_THAT(Line(2), AllOf(HasSubstr(" --admin-port 9165 "), EndsWith(" --gpu 1 ")));
   const auto added = PlanWorker(args_, ChildKind::kWholeWorker, 5, 6);
   ASSERT_TRUE(added.ok()) << added.status();
   EXPECT_EQ(added->name, "whole_worker-6");
@@ -125,6 +125,26 @@ TEST_F(ClusterPlanTest, WholeWorkersComeBeforeThoseBesideThem) {
               ElementsAre("router", "whole_worker-1", "attention_worker-1", "expert_worker-1"));
   EXPECT_THAT(Line(1), HasSubstr(" --device auto --device-memory 0 "));
   EXPECT_THAT(Line(2), Not(HasSubstr("--device")));
+}
+
+TEST_F(ClusterPlanTest, AttentionAndWholeWorkersShareNoPort) {
+  args_.config.cluster = {.whole_workers = 2, .attention_workers = 1, .expert_workers = 1};
+  args_.config.attention_worker.admin_port = 9100;
+  EXPECT_THAT(Line(2), HasSubstr(" --admin-port 9165 "));
+  EXPECT_THAT(Line(3), HasSubstr(" --admin-port 9100 "));
+  args_.config.attention_worker.admin_port = 65470;
+  EXPECT_THAT(Line(2), HasSubstr(" --admin-port 65535 "));
+  args_.config.attention_worker.admin_port = 65471;
+  EXPECT_THAT(MessageOf(PlanCluster(args_)), HasSubstr("must be at most 65470, is 65471"));
+  args_.config.attention_worker.admin_port = -1;
+  EXPECT_THAT(Line(2), HasSubstr(" --admin-port -1 "));
+
+  args_.config.attention_worker.listen = {"127.0.0.1:0"};
+  EXPECT_THAT(Line(1), HasSubstr(" --listen 127.0.0.1:0 "));
+  args_.config.attention_worker.listen.emplace_back("0.0.0.0:7101");
+  EXPECT_THAT(MessageOf(PlanCluster(args_)), HasSubstr("cannot both listen at 0.0.0.0:7101"));
+  args_.config.cluster.attention_workers = args_.config.cluster.expert_workers = 0;
+  EXPECT_THAT(Line(1), HasSubstr(" --listen 0.0.0.0:7101 "));
 }
 
 TEST_F(ClusterPlanTest, AMissingProgramIsNamed) {

@@ -247,6 +247,38 @@ TEST_F(SupervisorTest, ThoseThatAreDrainedAreNotCounted) {
   EXPECT_EQ(host_.started.size(), 1U);
 }
 
+// What goes by the index, as a GPU, is not there for a third one.
+TEST_F(SupervisorTest, OneThatCameWhileAnotherDrainedTakesItsPlaceAfterIt) {
+  AllBecomeReady();
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 2, {}, {}, now_);
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 1, {}, {}, now_);
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 2, {}, {}, now_);
+  EXPECT_THAT(host_.started, ElementsAre(Pair("worker-1", 4), Pair("worker-2", 5)));
+  supervisor_.OnExit(5, 1, now_);
+  Pass(absl::Milliseconds(100));
+  EXPECT_EQ(host_.started.back(), std::make_pair(std::string("worker-2"), 6));
+  supervisor_.OnExit(6, 1, now_);
+  supervisor_.OnExit(4, 0, now_);
+  Pass(absl::Milliseconds(200));
+  EXPECT_EQ(host_.started.back(), std::make_pair(std::string("worker-1"), 7));
+  EXPECT_EQ(lines_.back(), "starting worker-2 again as worker-1");
+  supervisor_.OnReady(7, now_);
+  EXPECT_TRUE(supervisor_.AllReady());
+  // And the next one is the third.
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 3, {}, {}, now_);
+  EXPECT_EQ(host_.started.back(), std::make_pair(std::string("worker-2"), 8));
+}
+
+TEST_F(SupervisorTest, OneThatDiesKeepsItsPlaceWhileAllBeforeItAreTaken) {
+  AllBecomeReady();
+  supervisor_.SetWanted(ChildKind::kExpertWorker, 3, {}, {}, now_);
+  host_.started.clear();
+  supervisor_.OnExit(3, -SIGKILL, now_);  // pauses, and has the first place
+  supervisor_.OnExit(5, -SIGKILL, now_);
+  Pass(absl::Milliseconds(100));
+  EXPECT_THAT(host_.started, ElementsAre(Pair("expert", 6), Pair("worker-2", 7)));
+}
+
 TEST_F(SupervisorTest, OneThatDoesNotLeaveIsKilled) {
   AllBecomeReady();
   supervisor_.SetWanted(ChildKind::kExpertWorker, 0, {}, {}, now_);

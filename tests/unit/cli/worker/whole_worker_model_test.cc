@@ -129,5 +129,26 @@ TEST_F(WholeWorkerModelTest, OneMoreWorkerThanThereAreGpusIsAnError) {
   EXPECT_TRUE(Open({.choice = DeviceChoice::kAuto, .gpu = 1, .open_gpu = Gpus(1)}).ok());
 }
 
+TEST_F(WholeWorkerModelTest, TheFirstWorkerTakesNoCpuBesideAGpuThatWorks) {
+  Read("lite");
+  const OpenGpu only_second = [](int number) -> absl::StatusOr<CudaBackend> {
+    if (number == 1) return OpenTestGpu();
+    return absl::FailedPreconditionError(absl::StrCat("GPU number ", number, " is broken"));
+  };
+  EXPECT_THAT(MessageOf(Open({.choice = DeviceChoice::kAuto, .open_gpu = only_second})),
+              HasSubstr("this host has GPUs, and each whole worker takes one: GPU number 0"));
+  EXPECT_TRUE(Open({.choice = DeviceChoice::kAuto, .gpu = 1, .open_gpu = only_second}).ok());
+}
+
+TEST_F(WholeWorkerModelTest, AGpuThatIsTooSmallIsAnErrorAlsoForAuto) {
+  Read("lite");
+  const auto small =
+      Open({.choice = DeviceChoice::kAuto, .memory_bytes = 1 << 16, .open_gpu = Gpus(1)});
+  EXPECT_FALSE(small.ok());
+  EXPECT_EQ(
+      small.status(),
+      Open({.choice = DeviceChoice::kCuda, .memory_bytes = 1 << 16, .open_gpu = Gpus(1)}).status());
+}
+
 }  // namespace
 }  // namespace sextant::cli

@@ -153,12 +153,21 @@ TEST(Config, WholeWorkersStandAloneUnlessOthersAreAskedFor) {
   // In any order.
   const auto beside = ParseConfig(
       "cluster: {attention_workers: 1, expert_workers: 4, whole_workers: 2}\n"
-      "node: {whole_workers: 0}\n",
+      "node: {expert_workers: 3, whole_workers: 0, attention_workers: 1}\n",
       "f");
   ASSERT_TRUE(beside.ok()) << beside.status();
   EXPECT_EQ(beside->cluster.attention_workers, 1);
   EXPECT_EQ(beside->cluster.expert_workers, 4);
   EXPECT_EQ(beside->node.attention_workers, 1);
+  EXPECT_EQ(beside->node.expert_workers, 3);
+}
+
+TEST(Config, ANodeWhoseWholeWorkersAreTakenBackHasNone) {
+  const auto none = ParseConfig("node: {whole_workers: 0}\n", "f");
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_EQ(none->node.whole_workers, 0);
+  EXPECT_EQ(none->node.attention_workers, 0);
+  EXPECT_EQ(none->node.expert_workers, 0);
 }
 
 TEST(ClusterConfig, WorkersThatCannotServeAreRefused) {

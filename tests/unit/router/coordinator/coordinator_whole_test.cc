@@ -11,10 +11,12 @@
 namespace sextant {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 class CoordinatorWholeTest : public CoordinatorTest {
@@ -168,6 +170,55 @@ TEST_F(CoordinatorWholeTest, ExpertWorkersThatNobodyWouldUseAreRefused) {
   EXPECT_TRUE(Goal(v1::ROLE_ATTENTION).done());
   EXPECT_THAT(cluster_.directory(), SizeIs(2));
   cluster_.CheckSteady();
+}
+
+TEST_F(CoordinatorWholeTest, WorkersThatComputeOnCpusAreRefusedBesideGpus) {
+  v1::Hello gpu = WholeHello("w0");
+  gpu.clear_numeric_profiles();
+  gpu.add_numeric_profiles("cuda");
+  cluster_.Add(gpu);
+  cluster_.Run(absl::Seconds(1));
+  for (const v1::Role role : {v1::ROLE_ATTENTION, v1::ROLE_EXPERT}) {
+    const auto refused = Scale(role, 1);
+    EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(MessageOf(refused),
+                AllOf(HasSubstr("computes on GPUs"), HasSubstr("`sextant scale whole N`"),
+                      Not(HasSubstr("scale attention"))));
+  }
+  EXPECT_TRUE(Scale(v1::ROLE_WHOLE, 2).ok());
+}
+
+TEST_F(CoordinatorWholeTest, AGoalOfThemNeitherHurriesEpochsNorIsTheirCause) {
+  StartCluster(1);
+  ASSERT_TRUE(Scale(v1::ROLE_WHOLE, 1).ok());  // it never comes
+  cluster_.AddExpert("e1");
+  const absl::Time joined = cluster_.clock.Now();
+  while (cluster_.Status().epoch() == 1) cluster_.Run(absl::Milliseconds(10));
+  EXPECT_GE(cluster_.clock.Now() - joined, CoordinatorConfig().settle);
+  EXPECT_FALSE(Goal(v1::ROLE_WHOLE).done());
+  EXPECT_EQ(cluster_.causes().at("join"), 1);
+  EXPECT_EQ(cluster_.causes().count("scale"), 0U);
+}
+
+TEST_F(CoordinatorWholeTest, TheLastExpertWorkerMayGoWhenNobodyNeedsIt) {
+  StartCluster(1);
+  cluster_.AddWhole("w0");
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_EQ(cluster_.coordinator().Drain("e0").code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(cluster_.coordinator().Drain("a0").ok());
+  cluster_.Run(absl::Seconds(1));
+  ASSERT_TRUE(cluster_.coordinator().Drain("e0").ok());
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_TRUE(cluster_.worker("e0").over.has_value());
+  EXPECT_THAT(cluster_.directory(), ElementsAre("w0"));
+  // What has been split once speaks of experts no more.
+  cluster_.Kill(cluster_.worker("w0"));
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_THAT(cluster_.cover().missing, IsEmpty());
+  EXPECT_EQ(cluster_.cover().attention_workers, 0);
+  cluster_.AddAttention("a1");
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_THAT(cluster_.cover().missing, SizeIs(8));
 }
 
 TEST_F(CoordinatorWholeTest, AGoalOfThemNeedsNoExpert) {
