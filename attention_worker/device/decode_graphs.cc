@@ -23,24 +23,17 @@ absl::Status DecodeGraphs::Launch(std::int64_t rows, bool sampled_ids, std::int6
 
 absl::Status DecodeGraphs::Capture(const Kind& kind) {
   const auto& [rows, sampled_ids] = kind;
-  GpuDriver& gpu = stream_.gpu();
   const DecodePass pass{.first_row = 0, .rows = rows, .first_table = 0, .one_table = false};
-  RETURN_IF_ERROR(ToStatus(gpu.BeginCapture(stream_.handle()), "capturing a decode step"));
-  const absl::Status captured = layers_.Run({.rows = rows,
-                                             .logit_rows = rows,
-                                             .rows_on_device = true,
-                                             .sampled_ids = sampled_ids,
-                                             .decode = {&pass, 1},
-                                             .prompts = {}});
-  // Ends the capture in any case, else the stream could not be used again.
-  DeviceGraph graph;
-  const DeviceStatus ended = gpu.EndCapture(stream_.handle(), &graph);
-  if (ended.ok()) {
-    GpuGraph owned(gpu, graph);
-    if (captured.ok()) graphs_.emplace(kind, std::move(owned));
-  }
-  RETURN_IF_ERROR(captured);
-  return ToStatus(ended, "capturing a decode step");
+  ASSIGN_OR_RETURN(GpuGraph graph, CaptureGraph(stream_, "capturing a decode step", [&] {
+                     return layers_.Run({.rows = rows,
+                                         .logit_rows = rows,
+                                         .rows_on_device = true,
+                                         .sampled_ids = sampled_ids,
+                                         .decode = {&pass, 1},
+                                         .prompts = {}});
+                   }));
+  graphs_.emplace(kind, std::move(graph));
+  return absl::OkStatus();
 }
 
 }  // namespace sextant

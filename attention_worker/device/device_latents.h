@@ -2,8 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <utility>
 
+#include "absl/status/statusor.h"
 #include "attention_worker/cache/latent_cache.h"
+#include "common/config/model_config.h"
 #include "common/device/gpu.h"
 
 namespace sextant {
@@ -22,5 +26,11 @@ class DeviceLatents final : public LatentStorage {
   GpuMemory memory_;
   const GpuStream& stream_;
 };
+
+// An empty cache of so many blocks for the model. Errors: ResourceExhausted when the GPU has no
+// room.
+[[nodiscard]] absl::StatusOr<std::unique_ptr<LatentCache>> MakeDeviceCache(
+    const ModelConfig& config, std::int64_t block_tokens, std::int32_t num_blocks,
+    const GpuStream& stream);
 
 }  // namespace sextant

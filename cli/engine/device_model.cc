@@ -32,7 +32,6 @@ absl::StatusOr<std::unique_ptr<DeviceModel>> DeviceModel::Open(CudaBackend backe
       new DeviceModel(std::move(backend), model, std::move(stream)));
   RETURN_IF_ERROR(device->MakePlan(options));
   RETURN_IF_ERROR(device->LoadWeights(checkpoint, options));
-  RETURN_IF_ERROR(device->MakeCache());
   RETURN_IF_ERROR(device->MakeTransformer());
   return device;
 }
@@ -98,20 +97,8 @@ absl::Status DeviceModel::LoadWeights(const Checkpoint* checkpoint, const Option
   return absl::OkStatus();
 }
 
-absl::Status DeviceModel::MakeCache() {
-  const LatentCacheShape shape{.num_layers = static_cast<int>(model_.num_hidden_layers),
-                               .width = model_.cache_row_dim(),
-                               .block_tokens = kBlockTokens,
-                               .num_blocks = plan_.num_blocks,
-                               .dtype = DType::kBf16};
-  ASSIGN_OR_RETURN(GpuMemory memory, GpuMemory::Allocate(*backend_.gpu, GpuMemory::Place::kDevice,
-                                                         shape.BytesTotal(), "the latent cache"));
-  cache_ = std::make_unique<LatentCache>(
-      shape, std::make_unique<DeviceLatents>(std::move(memory), stream_));
-  return absl::OkStatus();
-}
-
 absl::Status DeviceModel::MakeTransformer() {
+  ASSIGN_OR_RETURN(cache_, MakeDeviceCache(model_, kBlockTokens, plan_.num_blocks, stream_));
   ASSIGN_OR_RETURN(exchange_, LocalDeviceExchange::Create(*backend_.gpu, kernels_, model_,
                                                           *experts_, plan_.step.rows));
   ASSIGN_OR_RETURN(transformer_, DeviceTransformer::Create({.config = model_,

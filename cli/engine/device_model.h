@@ -80,7 +80,6 @@ class DeviceModel final : public WholeModel {
 
   [[nodiscard]] absl::Status MakePlan(const Options& options);
   [[nodiscard]] absl::Status LoadWeights(const Checkpoint* checkpoint, const Options& options);
-  [[nodiscard]] absl::Status MakeCache();
   [[nodiscard]] absl::Status MakeTransformer();
 
   const ModelConfig& model_;

@@ -124,15 +124,7 @@ absl::Status DeviceRank::MakeExchange(ConductorLink& link) {
 }
 
 absl::Status DeviceRank::MakeTransformer() {
-  const LatentCacheShape shape{.num_layers = static_cast<int>(model_.num_hidden_layers),
-                               .width = model_.cache_row_dim(),
-                               .block_tokens = kBlockTokens,
-                               .num_blocks = plan_.num_blocks,
-                               .dtype = DType::kBf16};
-  ASSIGN_OR_RETURN(GpuMemory memory, GpuMemory::Allocate(*backend_.gpu, GpuMemory::Place::kDevice,
-                                                         shape.BytesTotal(), "the latent cache"));
-  cache_ = std::make_unique<LatentCache>(
-      shape, std::make_unique<DeviceLatents>(std::move(memory), stream_));
+  ASSIGN_OR_RETURN(cache_, MakeDeviceCache(model_, kBlockTokens, plan_.num_blocks, stream_));
   ASSIGN_OR_RETURN(transformer_, DeviceTransformer::Create({.config = model_,
                                                             .gpu = *backend_.gpu,
                                                             .kernels = *backend_.kernels,

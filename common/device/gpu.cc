@@ -1,6 +1,7 @@
 #include "common/device/gpu.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/base/status.h"
 
 namespace sextant {
 
@@ -92,6 +93,22 @@ GpuGraph::GpuGraph(GpuGraph&& other) noexcept
 
 GpuGraph::~GpuGraph() {
   if (gpu_ != nullptr) gpu_->DestroyGraph(graph_);
+}
+
+absl::StatusOr<GpuGraph> CaptureGraph(const GpuStream& stream, absl::string_view what,
+                                      absl::FunctionRef<absl::Status()> work) {
+  GpuDriver& gpu = stream.gpu();
+  RETURN_IF_ERROR(ToStatus(gpu.BeginCapture(stream.handle()), what));
+  const absl::Status worked = work();
+  DeviceGraph captured;
+  const DeviceStatus ended = gpu.EndCapture(stream.handle(), &captured);
+  if (!ended.ok()) {
+    RETURN_IF_ERROR(worked);
+    return ToStatus(ended, what);
+  }
+  GpuGraph graph(gpu, captured);
+  RETURN_IF_ERROR(worked);
+  return graph;
 }
 
 }  // namespace sextant

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -93,5 +94,10 @@ class GpuGraph {
   GpuDriver* gpu_;
   DeviceGraph graph_;
 };
+
+// What `work` puts on the stream, as a graph. The capture is ended in any case, else the stream
+// could not be used again. Errors: those of `work`, and of the capture, which is named by `what`.
+[[nodiscard]] absl::StatusOr<GpuGraph> CaptureGraph(const GpuStream& stream, absl::string_view what,
+                                                    absl::FunctionRef<absl::Status()> work);
 
 }  // namespace sextant

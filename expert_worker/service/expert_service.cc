@@ -1,19 +1,9 @@
 #include "expert_worker/service/expert_service.h"
 
 #include "absl/strings/str_cat.h"
-#include "common/rpc/status.h"
+#include "common/rpc/refusal.h"
 
 namespace sextant {
-namespace {
-
-// A call that ends at once.
-class Refusal final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
- public:
-  explicit Refusal(const absl::Status& why) { Finish(ToGrpc(why)); }
-  void OnDone() override { delete this; }
-};
-
-}  // namespace
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExpertService::Exchange(
     grpc::CallbackServerContext*) {

@@ -192,23 +192,15 @@ absl::Status RankExchange::RunWithoutRows() {
 }
 
 absl::Status RankExchange::LaunchWithoutRows() {
-  GpuDriver& gpu = parts_.gpu;
-  const DeviceStream stream = parts_.stream.handle();
+  constexpr absl::string_view kWhat = "a step without rows";
   auto found = graphs_.find(step_.slot_rows);
   if (found == graphs_.end()) {
-    RETURN_IF_ERROR(ToStatus(gpu.BeginCapture(stream), "capturing a step without rows"));
-    const absl::Status captured = SkipTo(parts_.moe_layers.size());
-    // Ends the capture in any case, else the stream could not be used again.
-    DeviceGraph graph;
-    const DeviceStatus ended = gpu.EndCapture(stream, &graph);
-    if (ended.ok()) {
-      GpuGraph owned(gpu, graph);
-      if (captured.ok()) found = graphs_.emplace(step_.slot_rows, std::move(owned)).first;
-    }
-    RETURN_IF_ERROR(captured);
-    RETURN_IF_ERROR(ToStatus(ended, "capturing a step without rows"));
+    ASSIGN_OR_RETURN(GpuGraph graph, CaptureGraph(parts_.stream, kWhat, [this] {
+                       return SkipTo(parts_.moe_layers.size());
+                     }));
+    found = graphs_.emplace(step_.slot_rows, std::move(graph)).first;
   }
-  return ToStatus(gpu.Launch(stream, found->second.handle()), "a step without rows");
+  return ToStatus(parts_.gpu.Launch(parts_.stream.handle(), found->second.handle()), kWhat);
 }
 
 absl::Status RankExchange::SkipTo(std::size_t moe_layer) {

@@ -142,7 +142,7 @@ StepOffer RankPace::Offer(std::int64_t rows, bool exact) {
                      .step = taken_ + 1,
                      .attention = *epoch_.attention,
                      .rows = rows,
-                     .exact = rows > 0 && (exact || overflowed_)};
+                     .exact = exact};
   return *offer_;
 }
 
@@ -160,16 +160,8 @@ TakenStep RankPace::Take() {
 
 void RankPace::End(StepEnd end) {
   CHECK(turn() == Turn::kStep);
-  const TakenStep ended = *std::exchange(running_, std::nullopt);
-  if (end == StepEnd::kOverflowed) {
-    CHECK_GT(ended.rows, 0);
-    CHECK(ended.step.form == RankStepForm::kSlots);
-    overflowed_ = true;
-  } else if (end == StepEnd::kVoid) {
-    aborted_ = true;
-  } else if (ended.rows > 0) {
-    overflowed_ = false;
-  }
+  running_.reset();
+  if (end == StepEnd::kVoid) aborted_ = true;
   LeaveIfLast();
 }
 

@@ -50,9 +50,8 @@ enum class Turn : std::uint8_t {
 };
 
 enum class StepEnd : std::uint8_t {
-  kDone,        // this rank has done its part
-  kOverflowed,  // this rank's rows did not fit into the slots: they are offered again, exact
-  kVoid,        // the communicator was aborted: results are good for nothing
+  kDone,  // this rank has done its part
+  kVoid,  // the communicator was aborted: results are good for nothing
 };
 
 struct TakenStep {
@@ -85,7 +84,7 @@ class RankPace {
   [[nodiscard]] absl::Status Enter();
 
   // At kOffer, or with rows when may_raise(): what to tell the conductor. `exact` is for rows
-  // alone, and implied after an overflow.
+  // alone: a prompt is among them, or they did not fit into slots before.
   [[nodiscard]] StepOffer Offer(std::int64_t rows, bool exact);
 
   [[nodiscard]] TakenStep Take();
@@ -114,7 +113,6 @@ class RankPace {
   bool raised_ = false;  // it is a second one
   std::optional<TakenStep> running_;
   bool aborted_ = false;
-  bool overflowed_ = false;
 
   std::map<std::uint64_t, RankEpoch> prepared_;  // later epochs
   std::map<std::uint64_t, Heard> heard_;         // in this epoch and in later ones

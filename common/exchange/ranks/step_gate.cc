@@ -88,39 +88,31 @@ void StepGate::Stop() {
   changed_.notify_one();
 }
 
-void StepGate::Prepare(const RankEpoch& epoch) {
+void StepGate::Change(absl::FunctionRef<void(RankPace& pace)> change) {
   {
     const MutexLock lock(mutex_);
-    pace_.Prepare(epoch);
+    change(pace_);
   }
   changed_.notify_one();
 }
 
+void StepGate::Prepare(const RankEpoch& epoch) {
+  Change([&epoch](RankPace& pace) { pace.Prepare(epoch); });
+}
+
 void StepGate::EndBefore(std::uint64_t next) {
-  {
-    const MutexLock lock(mutex_);
-    pace_.EndBefore(next);
-  }
-  changed_.notify_one();
+  Change([next](RankPace& pace) { pace.EndBefore(next); });
 }
 
 absl::Status StepGate::Hear(const StepCall& call) {
   absl::Status heard;
-  {
-    const MutexLock lock(mutex_);
-    heard = pace_.Hear(call);
-  }
-  changed_.notify_one();
+  Change([&](RankPace& pace) { heard = pace.Hear(call); });
   return heard;
 }
 
 absl::Status StepGate::Hear(const LastStep& last) {
   absl::Status heard;
-  {
-    const MutexLock lock(mutex_);
-    heard = pace_.Hear(last);
-  }
-  changed_.notify_one();
+  Change([&](RankPace& pace) { heard = pace.Hear(last); });
   return heard;
 }
 

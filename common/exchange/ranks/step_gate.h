@@ -22,6 +22,7 @@
 #include <variant>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/mutex.h"
@@ -94,6 +95,8 @@ class StepGate {
   struct Woken {};
   using Move = std::variant<Entered, StepOffer, TakenStep, Woken>;
 
+  // Under the lock; whoever waits looks again.
+  void Change(absl::FunctionRef<void(RankPace& pace)> change);
   // Waits for the next thing to do for an engine with so many rows.
   [[nodiscard]] absl::StatusOr<Move> Next(std::int64_t rows, bool exact);
   // Enters and offers until there is a step to take; none: woken.

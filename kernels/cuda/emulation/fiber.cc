@@ -2,16 +2,8 @@
 
 #include <sys/mman.h>
 
+#include "common/base/address_sanitizer.h"
 #include "common/base/check.h"
-
-// g++ says so by a macro, clang by a feature.
-#if defined(__SANITIZE_ADDRESS__)
-#define SEXTANT_ADDRESS_SANITIZER
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SEXTANT_ADDRESS_SANITIZER
-#endif
-#endif
 
 #ifdef SEXTANT_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>

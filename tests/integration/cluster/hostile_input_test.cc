@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/address_sanitizer.h"
 #include "common/base/version.h"
 #include "common/errors/error_details.h"
 #include "common/rpc/channel.h"
@@ -37,12 +38,7 @@ using ::testing::Not;
 
 constexpr absl::Duration kLongestCall = absl::Minutes(2);  // a whole default answer, sanitized
 // Sanitized processes are slow: there, one extreme out of so many.
-constexpr std::size_t kStride =
-#ifdef __SANITIZE_ADDRESS__
-    7;
-#else
-    1;
-#endif
+constexpr std::size_t kStride = kAddressSanitizer ? 7 : 1;
 constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 std::string Model() { return std::string(SEXTANT_SOURCE_DIR) + "/models/demo"; }

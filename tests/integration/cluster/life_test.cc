@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "cli/client/inference_client.h"
+#include "common/base/address_sanitizer.h"
 #include "tests/integration/cluster/asked_requests.h"
 #include "tests/integration/cluster/up_process.h"
 
@@ -21,11 +22,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // Enough for something to happen in the middle; a sanitized worker is many times slower.
-#ifdef __SANITIZE_ADDRESS__
-constexpr int kTokens = 100;
-#else
-constexpr int kTokens = 400;
-#endif
+constexpr int kTokens = kAddressSanitizer ? 100 : 400;
 
 std::string Model() { return std::string(SEXTANT_SOURCE_DIR) + "/tests/golden/model/lite"; }
 

@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "cli/client/inference_client.h"
+#include "common/base/address_sanitizer.h"
 #include "common/errors/error_details.h"
 #include "common/rpc/channel.h"
 #include "proto/sextant/v1/inference.grpc.pb.h"
@@ -29,14 +30,8 @@ namespace sextant {
 namespace {
 
 // Sanitized processes are slow, and their memory is their sanitizer's as well.
-constexpr bool kSanitized =
-#ifdef __SANITIZE_ADDRESS__
-    true;
-#else
-    false;
-#endif
-constexpr int kAtOnce = kSanitized ? 2'000 : 10'000;
-constexpr int kUnread = kSanitized ? 100 : 500;  // tokens
+constexpr int kAtOnce = kAddressSanitizer ? 2'000 : 10'000;
+constexpr int kUnread = kAddressSanitizer ? 100 : 500;  // tokens
 constexpr absl::Duration kLongest = absl::Minutes(2);
 constexpr std::int64_t kMebibyte = 1 << 20;
 
@@ -153,7 +148,7 @@ TEST_F(OverloadTest, TenThousandAtOnceAreServedOrToldWhenToComeBackInFlatMemory)
   const std::int64_t after = ResidentBytes(router_);
   RecordProperty("router_mebibytes_before", static_cast<int>(before / kMebibyte));
   RecordProperty("router_mebibytes_after", static_cast<int>(after / kMebibyte));
-  if (!kSanitized) {
+  if (!kAddressSanitizer) {
     EXPECT_LT(after, before + 96 * kMebibyte);
   }
   ExpectAllFree();
@@ -177,7 +172,7 @@ TEST_F(OverloadTest, ClientsThatNeverReadCostOthersNothing) {
   ExpectOthersAreServed();
   // Their answers are computed to the end all the same, and wait for them.
   ExpectAllFree();
-  if (!kSanitized) {
+  if (!kAddressSanitizer) {
     EXPECT_LT(ResidentBytes(router_), before + 256 * kMebibyte);
   }
   ExpectOthersAreServed();

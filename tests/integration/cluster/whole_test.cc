@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/address_sanitizer.h"
 #include "tests/integration/cluster/asked_requests.h"
 #include "tests/integration/cluster/running_streams.h"
 #include "tests/integration/cluster/up_process.h"
@@ -22,11 +23,7 @@ using ::testing::SizeIs;
 using ::testing::StartsWith;
 
 // Enough for something to happen in the middle; a sanitized worker is many times slower.
-#ifdef __SANITIZE_ADDRESS__
-constexpr int kTokens = 100;
-#else
-constexpr int kTokens = 400;
-#endif
+constexpr int kTokens = kAddressSanitizer ? 100 : 400;
 // Whole workers would take a GPU where there is one, whose bits are others.
 constexpr char kOnCpu[] = "engine:\n  device: cpu\n";
 

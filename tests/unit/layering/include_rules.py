@@ -41,7 +41,7 @@ ONLY_IN = {
     "cuda_runtime": ["common/exchange/nccl_module/module_entry.cc",
                      "common/exchange/nccl_module/nccl_communicator.cc",
                      "kernels/cuda/device_nvcc.h", "kernels/cuda_module/cuda_driver.cc",
-                     "tests/benchmark/cuda_kernels_benchmark.cc",
+                     "tests/benchmark/cuda_benchmark.cc",
                      "tests/support/device/device_memory_cuda.cc"],
     "gmock/": ["tests"],
     "grpc/": ["common/exchange", "common/rpc", "router/service", "attention_worker/service",

@@ -3,19 +3,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/exchange/ranks/link/attend_reactor.h"
 #include "common/exchange/ranks/link/id_call.h"
-#include "common/rpc/status.h"
+#include "common/rpc/refusal.h"
 
 namespace sextant {
-namespace {
-
-// A call that ends at once.
-class Refusal final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
- public:
-  explicit Refusal(const absl::Status& why) { Finish(ToGrpc(why)); }
-  void OnDone() override { delete this; }
-};
-
-}  // namespace
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* RanksService::Attend(
     grpc::CallbackServerContext* /*context*/) {

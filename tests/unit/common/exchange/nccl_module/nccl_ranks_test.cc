@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "common/device/gpu.h"
 #include "common/exchange/nccl_module/nccl_network.h"
 #include "kernels/cuda_module/cuda_backend.h"
@@ -33,6 +34,7 @@ namespace {
 
 using testing::Each;
 
+constexpr std::int64_t kEach = 4096;
 constexpr absl::Duration kTimeout = absl::Seconds(60);
 
 // One rank's GPU, its place among the ranks, and bytes to send and to receive.
@@ -179,6 +181,17 @@ void ExchangeOnce(Rank& rank, const AllToAll& all, int round) {
 
 class NcclRanksTest : public DeviceTest {};
 
+// Processes of so many ranks that have all opened, each with memory for 4096 bytes to everybody.
+testing::AssertionResult RunOpened(
+    int ranks, absl::FunctionRef<void(Rank& rank, const AllToAll& all, Meeting& meeting)> body) {
+  return RunRankProcesses(ranks, [&](int self, Meeting& meeting) {
+    const AllToAll all(self, ranks, kEach);
+    Rank rank(all.bytes());
+    rank.Open(self, ranks, meeting);
+    body(rank, all, meeting);
+  });
+}
+
 TEST_F(NcclRanksTest, EveryRankGetsWhatEveryOtherAndItselfSent) {
   constexpr int kRanks = 3;
   EXPECT_TRUE(RunRankProcesses(kRanks, [&](int self, Meeting& meeting) {
@@ -195,11 +208,7 @@ TEST_F(NcclRanksTest, EveryRankGetsWhatEveryOtherAndItselfSent) {
 }
 
 TEST_F(NcclRanksTest, AGraphExchangesAtEveryLaunch) {
-  constexpr int kRanks = 3;
-  EXPECT_TRUE(RunRankProcesses(kRanks, [&](int self, Meeting& meeting) {
-    const AllToAll all(self, kRanks, 4096);
-    Rank rank(all.bytes());
-    rank.Open(self, kRanks, meeting);
+  EXPECT_TRUE(RunOpened(3, [](Rank& rank, const AllToAll& all, Meeting& /*meeting*/) {
     const GpuGraph graph(rank.gpu(), Capture(rank, all, 4));
     for (int round = 0; round < 5; ++round) {
       all.WriteSends(rank, round);
@@ -212,15 +221,11 @@ TEST_F(NcclRanksTest, AGraphExchangesAtEveryLaunch) {
 }
 
 TEST_F(NcclRanksTest, AbortEndsWhatWaitsForADeadRankAndTheStreamGoesOn) {
-  constexpr int kRanks = 2;
-  EXPECT_TRUE(RunRankProcesses(kRanks, [&](int self, Meeting& meeting) {
-    const AllToAll all(self, kRanks, 4096);
-    Rank rank(all.bytes());
-    rank.Open(self, kRanks, meeting);
+  EXPECT_TRUE(RunOpened(2, [](Rank& rank, const AllToAll& all, Meeting& meeting) {
     std::optional<GpuGraph> graph(std::in_place, rank.gpu(), Capture(rank, all, 4));
     ExchangeOnce(rank, all, 0);
     meeting.Wait();
-    if (self == 1) Die();
+    if (rank.communicator().rank() == 1) Die();
     ASSERT_TRUE(rank.gpu().Launch(rank.stream(), graph->handle()).ok());
     std::thread control([&rank] { rank.communicator().Abort(); });
     ASSERT_TRUE(rank.Wait().ok());
@@ -239,10 +244,8 @@ TEST_F(NcclRanksTest, AbortEndsWhatWaitsForADeadRankAndTheStreamGoesOn) {
 
 TEST_F(NcclRanksTest, SurvivorsOpenAnew) {
   constexpr int kRanks = 3;
-  EXPECT_TRUE(RunRankProcesses(kRanks, [&](int self, Meeting& meeting) {
-    const AllToAll all(self, kRanks, 4096);
-    Rank rank(all.bytes());
-    rank.Open(self, kRanks, meeting);
+  EXPECT_TRUE(RunOpened(kRanks, [](Rank& rank, const AllToAll& all, Meeting& meeting) {
+    const int self = rank.communicator().rank();
     ExchangeOnce(rank, all, 0);
     // For later, while all are there to wait for it.
     if (self == 0) meeting.Write(rank.Id());
@@ -254,7 +257,7 @@ TEST_F(NcclRanksTest, SurvivorsOpenAnew) {
     ASSERT_TRUE(rank.Wait().ok());
     rank.Use(rank.network().Open(
         {.id = meeting.Read(), .rank = self, .size = kRanks - 1, .timeout = kTimeout}));
-    const AllToAll rest(self, kRanks - 1, kRanks * 4096 / (kRanks - 1));
+    const AllToAll rest(self, kRanks - 1, kRanks * kEach / (kRanks - 1));
     ASSERT_EQ(rest.bytes(), all.bytes());
     ExchangeOnce(rank, rest, 1);
   }));
@@ -262,10 +265,8 @@ TEST_F(NcclRanksTest, SurvivorsOpenAnew) {
 
 TEST_F(NcclRanksTest, RanksAreLeftOut) {
   constexpr int kRanks = 3;
-  EXPECT_TRUE(RunRankProcesses(kRanks, [&](int self, Meeting& meeting) {
-    const AllToAll all(self, kRanks, 4096);
-    Rank rank(all.bytes());
-    rank.Open(self, kRanks, meeting);
+  EXPECT_TRUE(RunOpened(kRanks, [](Rank& rank, const AllToAll& all, Meeting& meeting) {
+    const int self = rank.communicator().rank();
     ExchangeOnce(rank, all, 0);
     meeting.Wait();
     if (self != 1) {
@@ -276,7 +277,7 @@ TEST_F(NcclRanksTest, RanksAreLeftOut) {
       rank.Use(std::move(child));
       EXPECT_EQ(rank.communicator().rank(), self / 2);
       EXPECT_EQ(rank.communicator().size(), kRanks - 1);
-      const AllToAll rest(self / 2, kRanks - 1, kRanks * 4096 / (kRanks - 1));
+      const AllToAll rest(self / 2, kRanks - 1, kRanks * kEach / (kRanks - 1));
       ExchangeOnce(rank, rest, 1);
     }
     meeting.Wait();

@@ -90,26 +90,6 @@ TEST_F(RankPaceTest, TakesAStepWithoutTheRowsThatCameTooLate) {
   TakeWith(4, 2);
 }
 
-TEST_F(RankPaceTest, OffersExactAfterAnOverflowUntilTheRowsAreDone) {
-  Enter(Attends(3));
-  EXPECT_FALSE(pace_.Offer(5, false).exact);
-  Hear(Call(3, 1, 5));
-  TakeWith(5, 1);
-  pace_.End(StepEnd::kOverflowed);
-  EXPECT_TRUE(pace_.Offer(5, false).exact);
-  // Also in the next epoch.
-  pace_.EndBefore(4);
-  Enter(Attends(4));
-  EXPECT_FALSE(pace_.Offer(0, false).exact);
-  EXPECT_TRUE(pace_.Offer(5, false).exact);
-  StepCall exact = Call(4, 1, 5);
-  exact.step.form = RankStepForm::kExact;
-  Hear(exact);
-  EXPECT_EQ(pace_.Take().rows, 5);
-  pace_.End(StepEnd::kDone);
-  EXPECT_FALSE(pace_.Offer(5, false).exact);
-}
-
 TEST_F(RankPaceTest, HoldersWaitForCalls) {
   Enter(Holds(3));
   EXPECT_EQ(pace_.turn(), Turn::kWait);

@@ -154,22 +154,23 @@ bool SimulatedRanks::Confirm(Process& process) {
   const bool waited = process.stream.empty() && process.pace.turn() == Turn::kStep;
 
   // One that has ended well may be found aborted all the same.
+  bool overflowed = false;
   StepEnd end = StepEnd::kDone;
   if (front.aborted || (process.aborted_before > front.epoch->number() && pick_(2) == 0)) {
     end = StepEnd::kVoid;
     ++counts_["void steps"];
   } else if (front.walk->overflowed()) {
-    end = StepEnd::kOverflowed;
+    overflowed = true;
     ++counts_["overflows"];
   }
   if (end == StepEnd::kVoid && bug == PlantedBug::kTrustAborted && front.walk.has_value()) {
     end = StepEnd::kDone;
   }
   if (!front.batch.empty() && !front.discarded) {
-    if (end == StepEnd::kDone) {
+    if (end == StepEnd::kDone && !overflowed) {
       front.batch.Apply(front.walk->rows(), sequences_);
     } else {
-      process.overflowed = process.overflowed || (end == StepEnd::kOverflowed && !waited);
+      process.overflowed = process.overflowed || overflowed;
       for (Launched& later : process.stream) later.discarded = true;
     }
   }

@@ -86,7 +86,7 @@ class SimulatedRanks {
     std::uint64_t aborted_before = 0;    // communicators of earlier epochs
     StepName newest;                     // of its steps
     std::deque<Launched> stream;         // not confirmed
-    bool overflowed = false;             // found out after the next step was begun
+    bool overflowed = false;             // the next rows are offered in exact form
     SimulatedBatch batch;                // offered, and not on the stream
     std::vector<std::size_t> sequences;  // its own, unfinished
   };

@@ -2,8 +2,15 @@
 // connections break.
 #pragma once
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <map>
 #include <random>
+#include <string>
 #include <utility>
 
 #include "tests/unit/common/exchange/ranks/threaded_ranks.h"
@@ -65,5 +72,26 @@ class ThreadedHistory {
   ThreadedRanks ranks_;
   bool apart_ = false;
 };
+
+// Runs so many histories, or SEXTANT_EXPLORE_RUNS; `wire_of` gives what the ranks of one are joined
+// by. Fails the test where rows are not computed as they should, or never.
+inline void RunThreadedHistories(
+    std::uint64_t runs, const std::function<ThreadedRanks::MakeWire(std::uint64_t seed)>& wire_of) {
+  if (const char* text = std::getenv("SEXTANT_EXPLORE_RUNS"); text != nullptr) {
+    runs = std::strtoull(text, nullptr, 10);
+  }
+  std::map<std::string, int> counts;
+  for (std::uint64_t seed = 1; seed <= runs; ++seed) {
+    ThreadedHistory history(seed, wire_of(seed));
+    ASSERT_TRUE(history.Run()) << "history " << seed << " does not end: "
+                               << ::testing::PrintToString(history.ranks().Problems());
+    ASSERT_THAT(history.ranks().Problems(), ::testing::IsEmpty()) << "history " << seed;
+    for (const auto& [what, count] : history.ranks().Counts()) counts[what] += count;
+  }
+  for (const char* what : {"steps done", "void steps", "overflows", "switches"}) {
+    EXPECT_GT(counts[what], 0) << what;
+    ::testing::Test::RecordProperty(what, counts[what]);
+  }
+}
 
 }  // namespace sextant

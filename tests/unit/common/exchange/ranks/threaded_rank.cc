@@ -30,7 +30,7 @@ void ThreadedRank::Run() {
       status = gate.Serve().status();
       continue;
     }
-    const auto step = gate.Begin(static_cast<std::int64_t>(batch.rows), batch.exact);
+    const auto step = gate.Begin(static_cast<std::int64_t>(batch.rows), batch.exact || overflowed_);
     if (step.ok()) gate.End(Walk(*step, batch));
     status = step.status();
   }
@@ -75,7 +75,8 @@ StepEnd ThreadedRank::Walk(const RankStep& step, const SimulatedBatch& batch) {
   }
   if (!alive) return StepEnd::kVoid;
   ++all_.counts_[walk.overflowed() ? "overflows" : "steps done"];
-  if (walk.overflowed()) return StepEnd::kOverflowed;
+  if (!batch.empty()) overflowed_ = walk.overflowed();
+  if (walk.overflowed()) return StepEnd::kDone;
   batch.Apply(walk.rows(), all_.sequences_);
   all_.results_ += static_cast<int>(batch.rows);
   all_.changed_.notify_all();

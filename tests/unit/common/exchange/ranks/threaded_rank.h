@@ -55,6 +55,7 @@ class ThreadedRank final : public ConductorLink, public RankEngine {
 
   ThreadedRanks& all_;
   std::uint64_t epoch_ = 0;           // the engine's
+  bool overflowed_ = false;           // the engine's: the next rows are offered in exact form
   std::uint64_t aborted_before_ = 0;  // guarded by the lock of all, as is the next
   Conductors conductors_;             // where messages are simulated, else there is a wire
   std::unique_ptr<RankWire> wire_;

@@ -2,14 +2,11 @@
 // each, over unix sockets, whose streams are broken now and then.
 //
 // SEXTANT_EXPLORE_RUNS sets how many.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -86,25 +83,14 @@ class GrpcWire final : public RankWire {
 };
 
 TEST(RankLinkThreadTest, AllRowsAreComputedWhateverHappens) {
-  const char* text = std::getenv("SEXTANT_EXPLORE_RUNS");
-  const std::uint64_t runs = text == nullptr ? 200 : std::strtoull(text, nullptr, 10);
   const TempDir sockets;
-  std::map<std::string, int> counts;
-  for (std::uint64_t seed = 1; seed <= runs; ++seed) {
+  RunThreadedHistories(200, [&sockets](std::uint64_t seed) {
     const std::string folder = sockets.File(absl::StrCat(seed));
     std::filesystem::create_directory(folder);
-    ThreadedHistory history(seed, [&folder](int process, StepGate& gate, auto require) {
+    return [folder](int process, StepGate& gate, auto require) {
       return std::make_unique<GrpcWire>(folder, process, gate, std::move(require));
-    });
-    ASSERT_TRUE(history.Run()) << "history " << seed << " does not end: "
-                               << ::testing::PrintToString(history.ranks().Problems());
-    ASSERT_THAT(history.ranks().Problems(), ::testing::IsEmpty()) << "history " << seed;
-    for (const auto& [what, count] : history.ranks().Counts()) counts[what] += count;
-  }
-  for (const char* what : {"steps done", "void steps", "overflows", "switches"}) {
-    EXPECT_GT(counts[what], 0) << what;
-    RecordProperty(what, counts[what]);
-  }
+    };
+  });
 }
 
 }  // namespace
