@@ -22,7 +22,8 @@ absl::Status DecodeGraphs::Launch(std::int64_t rows, bool sampled_ids, std::int6
 }
 
 absl::Status DecodeGraphs::Capture(const Kind& kind) {
-  const auto& [rows, sampled_ids] = kind;
+  const std::int64_t rows = kind.first;
+  const bool sampled_ids = kind.second;
   const DecodePass pass{.first_row = 0, .rows = rows, .first_table = 0, .one_table = false};
   ASSIGN_OR_RETURN(GpuGraph graph, CaptureGraph(stream_, "capturing a decode step", [&] {
                      return layers_.Run({.rows = rows,
