@@ -250,7 +250,7 @@ absl::StatusOr<std::unique_ptr<ChildRunner>> OpenRunner(bool in_process) {
   return ChildThreads::Open({{"router", RouterProgram},
                              {"attention_worker", AttentionWorkerProgram},
                              {"expert_worker", ExpertWorkerProgram},
-                             {"sextant", WholeWorkerProgram}});
+                             {"sextant", WorkerProgram}});
 }
 
 absl::Status Up(const Options& options) {

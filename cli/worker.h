@@ -1,4 +1,5 @@
-// `sextant worker`: one process that computes a whole model for a cluster.
+// `sextant worker`: one process that computes a whole model for a cluster, or on one GPU of several
+// its share of one.
 #pragma once
 
 #include "common/program/program.h"
@@ -6,6 +7,6 @@
 namespace sextant::cli {
 
 // The same as a program of `sextant up --in-process`: "worker" comes first among the flags.
-Program WholeWorkerProgram;
+Program WorkerProgram;
 
 }  // namespace sextant::cli

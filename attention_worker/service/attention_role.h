@@ -25,7 +25,8 @@ class AttentionRole final : public MemberRole {
   }
   void Commit(std::uint64_t epoch) override { model_.Commit(epoch); }
   void Supersede(std::uint64_t epoch) override { model_.Supersede(epoch); }
-  void Retire(std::uint64_t /*epoch*/) override {}
+  void Halt(std::uint64_t before) override { model_.Halt(before); }
+  void Retire(std::uint64_t epoch) override { model_.Retire(epoch); }
   void FillHeartbeat(v1::Heartbeat& beat) override;
 
  private:

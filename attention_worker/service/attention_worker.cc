@@ -37,7 +37,7 @@ struct AttentionWorker::Parts {
 
   absl::Status OpenModel();
   [[nodiscard]] v1::Hello MakeHello(const v1::ModelIdentity& identity) const;
-  absl::Status BuildEngine(const std::string& profile);
+  absl::Status BuildEngine();
   void EndIfBroken();
 
   ModelConfig config;
@@ -73,7 +73,8 @@ absl::Status AttentionWorker::Parts::OpenModel() {
 v1::Hello AttentionWorker::Parts::MakeHello(const v1::ModelIdentity& identity) const {
   const LatentCacheShape& cache = model->cache().shape();
   v1::Hello hello;
-  hello.set_role(model->holds_all_experts() ? v1::ROLE_WHOLE : v1::ROLE_ATTENTION);
+  hello.set_role(model->role());
+  hello.set_rank(model->is_rank());
   *hello.mutable_endpoint() = EndpointOf(server->targets());
   *hello.mutable_model() = identity;
   for (const std::string& profile : model->profiles()) hello.add_numeric_profiles(profile);
@@ -93,8 +94,8 @@ void AttentionWorker::Parts::EndIfBroken() {
   std::_Exit(EXIT_FAILURE);
 }
 
-absl::Status AttentionWorker::Parts::BuildEngine(const std::string& profile) {
-  RETURN_IF_ERROR(model->Build(profile));
+absl::Status AttentionWorker::Parts::BuildEngine() {
+  RETURN_IF_ERROR(model->Build(member->welcome().numeric_profile(), member->worker_id()));
   engine = std::make_unique<Engine>(model->step_model(), model->cache(),
                                     Engine::Options{.max_batch_tokens = options.max_batch_tokens,
                                                     .max_sequences = options.max_sequences,
@@ -132,8 +133,10 @@ absl::StatusOr<std::unique_ptr<AttentionWorker>> AttentionWorker::Start(Options 
       std::move(config), std::move(checkpoint), std::move(options), metrics)));
   Parts& parts = *worker->parts_;
   RETURN_IF_ERROR(parts.OpenModel());
+  std::vector<grpc::Service*> services = parts.model->services();
+  services.push_back(&parts.service);
   ASSIGN_OR_RETURN(parts.server, RpcServer::Start({.listen = parts.options.listen,
-                                                   .services = {&parts.service}}));
+                                                   .services = std::move(services)}));
   log.Info("joining", {{"router", parts.options.router_target}});
   ASSIGN_OR_RETURN(parts.member,
                    Member::Join({.router_target = parts.options.router_target,
@@ -141,11 +144,11 @@ absl::StatusOr<std::unique_ptr<AttentionWorker>> AttentionWorker::Start(Options 
                                  .join_timeout = parts.options.join_timeout,
                                  .on_event = [log](const std::string& line) { log.Info(line); },
                                  .on_ended = parts.options.on_ended}));
-  const std::string& profile = parts.member->welcome().numeric_profile();
-  log.Info("joined", {{"worker", parts.member->worker_id()}, {"profile", profile}});
+  log.Info("joined", {{"worker", parts.member->worker_id()},
+                      {"profile", parts.member->welcome().numeric_profile()}});
   metrics.Label({{"engine", parts.member->worker_id()},
                  {"model_name", parts.member->welcome().model_name()}});
-  RETURN_IF_ERROR(parts.BuildEngine(profile));
+  RETURN_IF_ERROR(parts.BuildEngine());
   const auto set_serving = [&parts](bool serving) {
     parts.server->SetServing(kServiceName, serving);
     parts.server->SetServing("", serving);

@@ -45,7 +45,7 @@ absl::Status SplitModel::Load(std::int64_t cache_tokens) {
   return absl::OkStatus();
 }
 
-absl::Status SplitModel::Build(const std::string& profile) {
+absl::Status SplitModel::Build(const std::string& profile, const std::string& /*worker_id*/) {
   ASSIGN_OR_RETURN(const Backend backend, ParseBackend(profile));
   stream_ = std::make_unique<Stream>(backend, pool_);
   ASSIGN_OR_RETURN(transformer_, Transformer::Create({.config = config_,

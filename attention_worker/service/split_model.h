@@ -26,8 +26,9 @@ class SplitModel final : public WorkerModel {
 
   [[nodiscard]] std::vector<std::string> profiles() const override { return profiles_; }
   [[nodiscard]] LatentCache& cache() override { return *cache_; }
-  [[nodiscard]] bool holds_all_experts() const override { return false; }
-  [[nodiscard]] absl::Status Build(const std::string& profile) override;
+  [[nodiscard]] v1::Role role() const override { return v1::ROLE_ATTENTION; }
+  [[nodiscard]] absl::Status Build(const std::string& profile,
+                                   const std::string& worker_id) override;
   [[nodiscard]] StepModel& step_model() override { return *transformer_; }
 
   [[nodiscard]] absl::Status Prepare(const v1::Placement& placement) override {

@@ -1,13 +1,14 @@
 // What an attention worker computes its sequences with: the attention half of a model, whose routed
-// experts other workers compute (split_model.h), or a whole model, which somebody else brings along
-// (AttentionWorker::Options).
+// experts other workers compute (split_model.h), or what somebody else brings along
+// (AttentionWorker::Options): a whole model, or one GPU of several that take their steps together.
 //
 // Threads:   one makes, builds and destroys it; between Build and the end of the engine thread,
-// that
-//            one calls step_model, cache and Check, and nobody else does. Prepare, Commit and
-//            Supersede are called as those of a MemberRole (common/membership/member.h),
-//            exchange_counts and StopWaiting by any thread.
+//            that one calls step_model, cache and Check, and nobody else does. Prepare to Retire
+//            are called as those of a MemberRole (common/membership/member.h), exchange_counts and
+//            StopWaiting by any thread.
 #pragma once
+
+#include <grpcpp/impl/service_type.h>
 
 #include <cstdint>
 #include <functional>
@@ -36,20 +37,27 @@ class WorkerModel {
   // The numeric profiles that it can be built for, the best first; at least one.
   [[nodiscard]] virtual std::vector<std::string> profiles() const = 0;
   [[nodiscard]] virtual LatentCache& cache() = 0;
-  // Whether it computes the routed experts itself: then it gets no placement.
-  [[nodiscard]] virtual bool holds_all_experts() const = 0;
+  // What the worker is to the cluster. A whole one gets no placement.
+  [[nodiscard]] virtual v1::Role role() const = 0;
+  // Whether it is a rank (Hello.rank).
+  [[nodiscard]] virtual bool is_rank() const { return false; }
+  // Served beside the worker's own service, for as long as this lives.
+  [[nodiscard]] virtual std::vector<grpc::Service*> services() { return {}; }
 
-  // Readies it for one of its profiles, once.
-  [[nodiscard]] virtual absl::Status Build(const std::string& profile) = 0;
+  // Readies it for one of its profiles, once. `worker_id` is its name in placements.
+  [[nodiscard]] virtual absl::Status Build(const std::string& profile,
+                                           const std::string& worker_id) = 0;
   // After Build.
   [[nodiscard]] virtual StepModel& step_model() = 0;
   // After a step that failed: OK, or why no other one can succeed any more.
   [[nodiscard]] virtual absl::Status Check() { return absl::OkStatus(); }
 
-  // Those of a MemberRole. Errors of Prepare: FailedPrecondition for one that holds all experts.
+  // Those of a MemberRole. Errors of Prepare: FailedPrecondition for a whole worker.
   [[nodiscard]] virtual absl::Status Prepare(const v1::Placement& placement);
   virtual void Commit(std::uint64_t /*epoch*/) {}
   virtual void Supersede(std::uint64_t /*epoch*/) {}
+  virtual void Halt(std::uint64_t /*before*/) {}
+  virtual void Retire(std::uint64_t /*epoch*/) {}
 
   // Of rows that went to other workers, since the beginning.
   [[nodiscard]] virtual ExchangeCounts exchange_counts() const { return {}; }

@@ -74,13 +74,14 @@ absl::StatusOr<std::unique_ptr<WorkerModel>> OpenWholeWorkerModel(const WorkerMo
   return OpenOnHost(args);
 }
 
-absl::Status DeviceWorkerModel::Build(const std::string& profile) {
+absl::Status DeviceWorkerModel::Build(const std::string& profile,
+                                      const std::string& /*worker_id*/) {
   if (profile == model_->profile()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("this worker computes ", model_->profile(), ", not ", profile));
 }
 
-absl::Status HostWorkerModel::Build(const std::string& profile) {
+absl::Status HostWorkerModel::Build(const std::string& profile, const std::string& /*worker_id*/) {
   ASSIGN_OR_RETURN(const Backend backend, ParseBackend(profile));
   return model_->Build(backend);
 }

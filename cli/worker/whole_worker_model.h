@@ -40,8 +40,9 @@ class DeviceWorkerModel final : public WorkerModel {
 
   [[nodiscard]] std::vector<std::string> profiles() const override { return {model_->profile()}; }
   [[nodiscard]] LatentCache& cache() override { return model_->cache(); }
-  [[nodiscard]] bool holds_all_experts() const override { return true; }
-  [[nodiscard]] absl::Status Build(const std::string& profile) override;
+  [[nodiscard]] v1::Role role() const override { return v1::ROLE_WHOLE; }
+  [[nodiscard]] absl::Status Build(const std::string& profile,
+                                   const std::string& worker_id) override;
   [[nodiscard]] StepModel& step_model() override { return model_->step_model(); }
   [[nodiscard]] absl::Status Check() override { return model_->Check(); }
 
@@ -56,8 +57,9 @@ class HostWorkerModel final : public WorkerModel {
 
   [[nodiscard]] std::vector<std::string> profiles() const override { return profiles_; }
   [[nodiscard]] LatentCache& cache() override { return model_->cache(); }
-  [[nodiscard]] bool holds_all_experts() const override { return true; }
-  [[nodiscard]] absl::Status Build(const std::string& profile) override;
+  [[nodiscard]] v1::Role role() const override { return v1::ROLE_WHOLE; }
+  [[nodiscard]] absl::Status Build(const std::string& profile,
+                                   const std::string& worker_id) override;
   [[nodiscard]] StepModel& step_model() override { return model_->step_model(); }
 
  private:

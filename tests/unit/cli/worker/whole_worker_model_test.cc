@@ -57,10 +57,10 @@ TEST_F(WholeWorkerModelTest, AGpuOffersItsOwnProfileAloneAndHasItsCacheAtOnce) {
   const auto model = Open({.choice = DeviceChoice::kAuto, .open_gpu = Gpus(1)});
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_THAT((*model)->profiles(), ElementsAre("cuda"));
-  EXPECT_TRUE((*model)->holds_all_experts());
+  EXPECT_EQ((*model)->role(), v1::ROLE_WHOLE);
   EXPECT_EQ((*model)->cache().shape().num_blocks, 10);
-  EXPECT_THAT(MessageOf((*model)->Build("cpu-avx2")), HasSubstr("computes cuda"));
-  EXPECT_TRUE((*model)->Build("cuda").ok());
+  EXPECT_THAT(MessageOf((*model)->Build("cpu-avx2", "whole-1")), HasSubstr("computes cuda"));
+  EXPECT_TRUE((*model)->Build("cuda", "whole-1").ok());
   EXPECT_TRUE((*model)->Check().ok());
   EXPECT_EQ((*model)->Prepare(v1::Placement()).code(), absl::StatusCode::kFailedPrecondition);
 }
@@ -73,7 +73,7 @@ TEST_F(WholeWorkerModelTest, ACpuOffersAllThatItHasAndIsBuiltForAnyOfIt) {
     ASSERT_TRUE(model.ok()) << model.status();
     EXPECT_EQ((*model)->profiles(), offered);
     EXPECT_EQ((*model)->cache().shape().num_blocks, 10);
-    EXPECT_TRUE((*model)->Build(profile).ok()) << profile;
+    EXPECT_TRUE((*model)->Build(profile, "whole-1").ok()) << profile;
   }
 }
 

@@ -1,0 +1,142 @@
+#include "cli/worker/rank_control.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/base/status.h"
+#include "common/rpc/channel.h"
+
+namespace sextant::cli {
+namespace {
+
+absl::StatusOr<RankLayout> LayoutOf(const v1::Placement& placement, std::int32_t num_experts) {
+  std::vector<RankRole> roles;
+  for (const v1::PlacedWorker& worker : placement.ranks()) {
+    roles.push_back({.attends = worker.attends(),
+                     .experts = {worker.experts().begin(), worker.experts().end()}});
+  }
+  return RankLayout::Make(num_experts, std::move(roles));
+}
+
+std::optional<int> RankOf(const v1::Placement& placement, const std::string& worker_id) {
+  for (int rank = 0; rank < placement.ranks_size(); ++rank) {
+    if (placement.ranks(rank).worker_id() == worker_id) return rank;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+RankControl::RankControl(Options options)
+    : options_(std::move(options)),
+      host_(options_.limits),
+      service_(host_),
+      link_({.on_trouble = [this](const RankTrouble& trouble) { OnTrouble(trouble); }}) {}
+
+void RankControl::Use(DeviceRank& rank) {
+  rank_ = &rank;
+  link_.Use(rank.exchange().gate());
+}
+
+absl::Status RankControl::Prepare(const v1::Placement& placement, const std::string& worker_id) {
+  const absl::Time began = absl::Now();
+  AbortHalted();
+  const std::uint64_t epoch = placement.epoch();
+  prepared_ = {.number = epoch, .rank = RankOf(placement, worker_id), .experts = {}};
+  if (!prepared_.rank.has_value()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const RankLayout layout, LayoutOf(placement, options_.num_experts));
+  const int rank = *prepared_.rank;
+  prepared_.experts = layout.role(rank).experts;
+  RETURN_IF_ERROR(rank_->LoadExperts(prepared_.experts));
+
+  const int conductor = layout.attention_ranks().front();
+  if (rank == conductor) {
+    ASSIGN_OR_RETURN(std::string id, options_.network.MakeId());
+    host_.Conduct(epoch, layout, std::move(id));
+  }
+  link_.Prepare(epoch, rank, TargetOf(placement.ranks(conductor).endpoint(), HostId()));
+  ASSIGN_OR_RETURN(std::shared_ptr<Communicator> communicator,
+                   OpenCommunicator(epoch, rank, layout.size()));
+  if (IsHalted(epoch)) {
+    return absl::CancelledError(absl::StrCat("epoch ", epoch, " ended before it began"));
+  }
+  RETURN_IF_ERROR(rank_->exchange().Prepare({epoch, std::move(communicator), layout}));
+  options_.log.Info("prepared", {{"epoch", epoch},
+                                 {"rank", rank},
+                                 {"ranks", layout.size()},
+                                 {"experts", prepared_.experts.size()},
+                                 {"seconds", absl::Now() - began}});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<Communicator>> RankControl::OpenCommunicator(std::uint64_t epoch,
+                                                                            int rank, int size) {
+  ASSIGN_OR_RETURN(const std::string id, link_.FetchId(epoch, options_.open_timeout));
+  // A communicator is of the GPU that the thread's last call was of.
+  GpuInfo info;
+  RETURN_IF_ERROR(ToStatus(rank_->gpu().Describe(&info), "the GPU's properties"));
+  return options_.network.Open(
+      {.id = id, .rank = rank, .size = size, .timeout = options_.open_timeout});
+}
+
+void RankControl::Commit(std::uint64_t epoch) {
+  // A word to nobody where the epoch before is conducted elsewhere, or over.
+  if (committed_.number != 0) host_.Switch(committed_.number, epoch);
+  committed_ = prepared_;
+  const bool entered = rank_->exchange().AwaitEntered(epoch);
+  options_.log.Info(entered ? "committed" : "halted while committing", {{"epoch", epoch}});
+}
+
+void RankControl::Halt(std::uint64_t before) {
+  {
+    const MutexLock lock(mutex_);
+    halted_ = std::max(halted_, before);
+  }
+  host_.EndBefore(before);
+  link_.EndBefore(before);
+  rank_->exchange().Halt(before);
+}
+
+void RankControl::AbortHalted() {
+  std::uint64_t halted = 0;
+  {
+    const MutexLock lock(mutex_);
+    halted = halted_;
+  }
+  if (aborted_ >= halted) return;
+  rank_->exchange().EndBefore(halted);
+  aborted_ = halted;
+}
+
+bool RankControl::IsHalted(std::uint64_t epoch) const {
+  const MutexLock lock(mutex_);
+  return epoch < halted_;
+}
+
+void RankControl::Retire(std::uint64_t epoch) {
+  rank_->KeepExperts(committed_.experts);
+  options_.log.Info("retired what the epoch does not place here",
+                    {{"epoch", epoch}, {"held", committed_.experts.size()}});
+}
+
+void RankControl::StopSteps() {
+  constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+  rank_->exchange().gate().Stop();
+  Halt(kNever);
+  rank_->exchange().EndBefore(kNever);
+}
+
+void RankControl::OnTrouble(const RankTrouble& trouble) {
+  options_.log.Warning(
+      "a stream to a conductor broke",
+      {{"epoch", trouble.epoch}, {"again", trouble.retried}, {"error", trouble.status.ToString()}});
+  // Over there: here soon, too.
+  if (trouble.retried || absl::IsFailedPrecondition(trouble.status)) return;
+  if (!IsHalted(trouble.epoch)) options_.on_broken(trouble.status);
+}
+
+}  // namespace sextant::cli

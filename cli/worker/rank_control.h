@@ -1,0 +1,108 @@
+// What the control plane does to one GPU of several: the epochs of its exchange, the experts that
+// they give it, and the conducting of those whose lowest attention rank it is.
+//
+//   RankControl control({.network = network, ...});
+//   auto rank = DeviceRank::Open(backend, model, checkpoint, control.link(), options);
+//   control.Use(**rank);
+//   ... a server with control.service(), a Member whose role calls Prepare to Retire ...
+//   control.StopSteps();  // then the engine thread ends
+//   control.StopStreams();  // then the rank, then this
+//
+// Threads:   Use, StopSteps and StopStreams belong to one thread. Prepare, Commit, Halt and Retire
+//            are called as those of a MemberRole (common/membership/member.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "cli/engine/device_rank.h"
+#include "common/base/mutex.h"
+#include "common/exchange/ranks/conductor_host.h"
+#include "common/exchange/ranks/link/rank_link.h"
+#include "common/exchange/ranks/link/ranks_service.h"
+#include "common/exchange/ranks/rank_layout.h"
+#include "common/exchange/ranks/rank_network.h"
+#include "common/observability/log.h"
+#include "proto/sextant/v1/placement.pb.h"
+
+namespace sextant::cli {
+
+class RankControl {
+ public:
+  struct Options {
+    RankNetwork& network;  // outlives this
+    std::int32_t num_experts = 0;
+    // Of the epochs that it conducts: every rank of a cluster has the same.
+    ConductedLimits limits = {};
+    Logger log;
+    // This rank can take part in no epoch any more, as far as it knows; on a thread of gRPC's.
+    std::function<void(const absl::Status&)> on_broken;
+    // That all ranks may take to open a communicator.
+    absl::Duration open_timeout = absl::Seconds(20);
+  };
+
+  explicit RankControl(Options options);
+  RankControl(const RankControl&) = delete;
+  RankControl& operator=(const RankControl&) = delete;
+
+  [[nodiscard]] RankLink& link() { return link_; }
+  // sextant.v1.Ranks. Its server ends before this does.
+  [[nodiscard]] RanksService& service() { return service_; }
+
+  // Once, before everything below. Neither outlives the other's use: see above.
+  void Use(DeviceRank& rank);
+
+  // For the rank of the worker that has this id. Ends what was halted before; loads the experts
+  // that the placement gives it; opens the communicator with the other ranks. No-op where the
+  // worker is no rank of the placement.
+  // Errors: InvalidArgument for a placement that makes no sense, DeadlineExceeded where another
+  //         rank does not come, Cancelled when Halt of a later epoch came, those of
+  //         DeviceRank::LoadExperts, RankNetwork and RankExchange::Prepare.
+  [[nodiscard]] absl::Status Prepare(const v1::Placement& placement, const std::string& worker_id);
+  // Ends the epoch before between two steps, if it is conducted here; returns when this rank takes
+  // its steps in the new one.
+  void Commit(std::uint64_t epoch);
+  void Halt(std::uint64_t before);
+  // Drops the experts that the committed epoch does not give to this rank.
+  void Retire(std::uint64_t epoch);
+
+  // Whatever waits for a step, or is in one, ends.
+  void StopSteps();
+  // After the end of the thread that takes them.
+  void StopStreams() { link_.Stop(); }
+
+ private:
+  // A placement as this rank sees it.
+  struct Epoch {
+    std::uint64_t number = 0;
+    std::optional<int> rank;  // none: it is no rank of it
+    std::vector<std::int32_t> experts;
+  };
+
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<Communicator>> OpenCommunicator(std::uint64_t epoch,
+                                                                               int rank, int size);
+  void AbortHalted();
+  [[nodiscard]] bool IsHalted(std::uint64_t epoch) const;
+  void OnTrouble(const RankTrouble& trouble);
+
+  const Options options_;
+  ConductorHost host_;
+  RanksService service_;
+  RankLink link_;
+  DeviceRank* rank_ = nullptr;
+
+  // Of the thread that calls Prepare, Commit and Retire.
+  Epoch prepared_;
+  Epoch committed_;
+  std::uint64_t aborted_ = 0;  // epochs before it are
+
+  mutable Mutex mutex_;
+  std::uint64_t halted_ ABSL_GUARDED_BY(mutex_) = 0;  // epochs before it are
+};
+
+}  // namespace sextant::cli
