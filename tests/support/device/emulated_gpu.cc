@@ -55,7 +55,8 @@ bool EmulatedGpu::Memory::Holds(const void* begin, std::int64_t bytes) const {
   return offset <= size && bytes <= size - offset;
 }
 
-EmulatedGpu::EmulatedGpu(std::int64_t total_bytes) : total_bytes_(total_bytes) {}
+EmulatedGpu::EmulatedGpu(std::int64_t total_bytes, When when)
+    : total_bytes_(total_bytes), when_(when) {}
 
 EmulatedGpu::~EmulatedGpu() {
   CHECK(memory_.empty());
@@ -95,7 +96,8 @@ DeviceStatus EmulatedGpu::RefuseWhileCapturing() {
 DeviceStatus EmulatedGpu::Put(DeviceStream stream, emulation::QueuedWork work) {
   emulation::StreamQueue& queue = QueueOf(stream);
   RETURN_IF_DEVICE_FAILED(queue.Add(std::move(work)));
-  return &queue == &default_ ? default_.Run() : DeviceStatus{};
+  const bool at_once = &queue == &default_ || when_ == When::kAtOnce;
+  return at_once && !queue.capturing() ? queue.Run() : DeviceStatus{};
 }
 
 DeviceStatus EmulatedGpu::Describe(GpuInfo* info) {

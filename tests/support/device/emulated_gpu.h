@@ -26,7 +26,12 @@ namespace sextant {
 
 class EmulatedGpu final : public GpuDriver {
  public:
-  explicit EmulatedGpu(std::int64_t total_bytes = std::int64_t{1} << 30);
+  // When what is put on a stream happens: when somebody waits for it, as said above, or at once,
+  // for tests of GPUs that wait for each other without a host that waits.
+  enum class When : std::uint8_t { kWaitedFor, kAtOnce };
+
+  explicit EmulatedGpu(std::int64_t total_bytes = std::int64_t{1} << 30,
+                       When when = When::kWaitedFor);
   ~EmulatedGpu() override;
   EmulatedGpu(const EmulatedGpu&) = delete;
   EmulatedGpu& operator=(const EmulatedGpu&) = delete;
@@ -90,6 +95,7 @@ class EmulatedGpu final : public GpuDriver {
   DeviceStatus Put(DeviceStream stream, emulation::QueuedWork work);
 
   std::int64_t total_bytes_;
+  const When when_;
   Memory memory_;
   Memory pinned_;
   emulation::FirstFault fault_;
