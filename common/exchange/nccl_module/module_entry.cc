@@ -66,24 +66,13 @@ void Open(const NcclOpening& opening, NcclAnswer* answer) {
   if (result == ncclSuccess) answer->communicator = joined.release();
 }
 
-void Shrink(const NcclShrinking& shrinking, NcclAnswer* answer) {
-  auto& parent = static_cast<NcclCommunicator&>(*shrinking.parent);
-  ncclResult_t result = ncclSuccess;
-  answer->communicator =
-      parent
-          .Shrink({shrinking.excluded, static_cast<std::size_t>(shrinking.excluded_ranks)},
-                  After(shrinking.timeout_s), &result)
-          .release();
-  Answer("NCCL does not connect the ranks that are left", result, answer);
-}
-
 }  // namespace
 }  // namespace sextant
 
 extern "C" __attribute__((visibility("default"))) const char* sextant_nccl_functions(
     const char* interface, sextant::NcclFunctions* functions) {
   if (std::strcmp(interface, sextant::kNcclInterface) == 0) {
-    *functions = {.make_id = sextant::MakeId, .open = sextant::Open, .shrink = sextant::Shrink};
+    *functions = {.make_id = sextant::MakeId, .open = sextant::Open};
   }
   return sextant::kNcclInterface;
 }

@@ -24,7 +24,7 @@ struct NcclAnswer {
   NcclOutcome outcome = NcclOutcome::kFailed;
   char problem[512] = {};                // of what is not done
   NcclId id = {};                        // of make_id
-  Communicator* communicator = nullptr;  // of the others; the caller's to delete
+  Communicator* communicator = nullptr;  // of open; the caller's to delete
 };
 
 struct NcclOpening {
@@ -34,18 +34,10 @@ struct NcclOpening {
   double timeout_s = 0;
 };
 
-struct NcclShrinking {
-  Communicator* parent = nullptr;  // of this module
-  const int* excluded = nullptr;   // [excluded_ranks], ascending
-  int excluded_ranks = 0;
-  double timeout_s = 0;
-};
-
 // As RankNetwork says of each.
 struct NcclFunctions {
   void (*make_id)(NcclAnswer* answer);
   void (*open)(const NcclOpening& opening, NcclAnswer* answer);
-  void (*shrink)(const NcclShrinking& shrinking, NcclAnswer* answer);
 };
 
 using NcclOfModule = const char*(const char* interface, NcclFunctions* functions);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 namespace sextant {
 namespace {
@@ -55,7 +54,6 @@ NcclCommunicator::~NcclCommunicator() {
     ending.swap(ending_);
   }
   if (ending.joinable()) ending.join();
-  (void)ncclCommAbort(child_);
 }
 
 bool NcclCommunicator::Finish() {
@@ -138,26 +136,6 @@ void NcclCommunicator::Abort() {
     (void)cudaSetDevice(device);
     (void)ncclCommAbort(comm);
   });
-}
-
-std::unique_ptr<NcclCommunicator> NcclCommunicator::Shrink(absl::Span<const int> excluded,
-                                                           Deadline deadline,
-                                                           ncclResult_t* result) {
-  std::vector<int> gone(excluded.begin(), excluded.end());
-  const auto count = static_cast<int>(gone.size());
-  *result = ncclInvalidUsage;
-  {
-    const MutexLock lock(mutex_);
-    if (aborted_) return nullptr;
-    *result = ncclCommShrink(comm_, gone.data(), count, &child_, nullptr, NCCL_SHRINK_ABORT);
-  }
-  if (!Failed(*result)) *result = WaitUntilReady(deadline).value_or(ncclInvalidUsage);
-  Abort();
-  if (*result != ncclSuccess) return nullptr;
-  const auto below = static_cast<int>(
-      std::count_if(excluded.begin(), excluded.end(), [this](int rank) { return rank < rank_; }));
-  return std::unique_ptr<NcclCommunicator>(
-      new NcclCommunicator(std::exchange(child_, nullptr), rank_ - below, size_ - count, device_));
 }
 
 }  // namespace sextant

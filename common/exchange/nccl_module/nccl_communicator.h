@@ -3,7 +3,7 @@
 // NCCL allows one thread at a time to operate a communicator (user guide, "Thread Safety"), and an
 // abort frees it. So every call of NCCL is made under one mutex, and none of them waits: the
 // communicator is non-blocking, and whoever wants to know when something is done asks again and
-// again, but in Shrink. Abort sets NCCL's flag, which ends what is under way and what is launched
+// again. Abort sets NCCL's flag, which ends what is under way and what is launched
 // later, over a network up to some 2048 operations of its proxy for each peer, and then waits until
 // the graphs that hold an exchange are destroyed before it frees what they use (commDestroySync in
 // src/init.cc of NCCL 2.28): that is done on a thread of its own, and nobody else calls NCCL any
@@ -41,10 +41,6 @@ class NcclCommunicator final : public Communicator {
   // deadline; nothing: aborted.
   [[nodiscard]] std::optional<ncclResult_t> WaitUntilReady(Deadline deadline);
 
-  // As RankNetwork says. Null where that fails, and `result` says why.
-  [[nodiscard]] std::unique_ptr<NcclCommunicator> Shrink(absl::Span<const int> excluded,
-                                                         Deadline deadline, ncclResult_t* result);
-
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
   DeviceStatus Exchange(DeviceStream stream, absl::Span<const RankMessage> sends,
@@ -71,8 +67,6 @@ class NcclCommunicator final : public Communicator {
   const ncclComm_t comm_;  // not to be touched once aborted, but by ending_
   bool aborted_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread ending_ ABSL_GUARDED_BY(mutex_);
-  // Of Shrink, here because NCCL may still write to it when Shrink has given up.
-  ncclComm_t child_ = nullptr;
 };
 
 }  // namespace sextant

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -68,29 +67,6 @@ class NcclNetwork final : public RankNetwork {
     opening.id.copy(asked.id.bytes, sizeof(asked.id.bytes));
     NcclAnswer answer;
     functions_.open(asked, &answer);
-    return CommunicatorOf(answer);
-  }
-
-  absl::StatusOr<std::unique_ptr<Communicator>> Shrink(Communicator& parent,
-                                                       absl::Span<const int> excluded,
-                                                       absl::Duration timeout) override {
-    std::vector<int> ranks(excluded.begin(), excluded.end());
-    std::sort(ranks.begin(), ranks.end());
-    const bool fits = !ranks.empty() && ranks.front() >= 0 && ranks.back() < parent.size() &&
-                      std::adjacent_find(ranks.begin(), ranks.end()) == ranks.end() &&
-                      !std::binary_search(ranks.begin(), ranks.end(), parent.rank());
-    if (!fits) {
-      parent.Abort();
-      return absl::InvalidArgumentError(
-          "the ranks to be excluded are none, not there, named twice, "
-          "or the one that asks");
-    }
-    NcclAnswer answer;
-    functions_.shrink({.parent = &parent,
-                       .excluded = ranks.data(),
-                       .excluded_ranks = static_cast<int>(ranks.size()),
-                       .timeout_s = Seconds(timeout)},
-                      &answer);
     return CommunicatorOf(answer);
   }
 

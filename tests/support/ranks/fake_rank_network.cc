@@ -43,9 +43,4 @@ absl::StatusOr<std::unique_ptr<Communicator>> FakeRankNetwork::Open(const RankOp
   return meetings_.Open(opening, *gpu);
 }
 
-absl::StatusOr<std::unique_ptr<Communicator>> FakeRankNetwork::Shrink(
-    Communicator& /*parent*/, absl::Span<const int> /*excluded*/, absl::Duration /*timeout*/) {
-  return absl::UnimplementedError("a fake network opens anew");
-}
-
 }  // namespace sextant

@@ -3,7 +3,7 @@
 //
 // Threads:   any. Open waits for the other ranks.
 // Errors:    of Open: DeadlineExceeded as NCCL's; InvalidArgument for an id that nobody made, ranks
-//            that do not fit together, and a GPU that is not open. Shrink is not offered.
+//            that do not fit together, and a GPU that is not open.
 #pragma once
 
 #include <condition_variable>
@@ -49,8 +49,6 @@ class FakeRankNetwork final : public RankNetwork {
   [[nodiscard]] absl::StatusOr<std::string> MakeId() override { return meetings_.MakeId(); }
   [[nodiscard]] absl::StatusOr<std::unique_ptr<Communicator>> Open(
       const RankOpening& opening) override;
-  [[nodiscard]] absl::StatusOr<std::unique_ptr<Communicator>> Shrink(
-      Communicator& parent, absl::Span<const int> excluded, absl::Duration timeout) override;
 
  private:
   FakeMeetings& meetings_;

@@ -151,49 +151,5 @@ TEST_F(NcclCommunicatorTest, OneThatCannotEndInPeaceIsAborted) {
   EXPECT_THAT(nccl_.TakeCalls(), ElementsAre("finalize", "abort"));
 }
 
-TEST_F(NcclCommunicatorTest, ThoseThatAreLeftMoveUpAndTheParentIsAborted) {
-  for (const int questions : {0, 3}) {
-    nccl_.Answer(ncclSuccess, 0);
-    auto parent = Join(3);
-    nccl_.Answer(ncclSuccess, questions);
-    ncclResult_t result = ncclInternalError;
-    const int excluded[] = {0, 4};
-    auto child = parent->Shrink(excluded, kSoon, &result);
-    EXPECT_EQ(result, ncclSuccess);
-    ASSERT_NE(child, nullptr);
-    EXPECT_EQ(child->rank(), 2);
-    EXPECT_EQ(child->size(), 3);
-    EXPECT_EQ(parent->Health().error, DeviceError::kDevice);
-    parent.reset();
-    EXPECT_TRUE(ExchangeSomething(*child).ok());
-    EXPECT_THAT(nccl_.TakeCalls(),
-                ElementsAre("shrink 0 4", "abort", "send 8 to 0", "receive 16 of 2"));
-    child.reset();
-    (void)nccl_.TakeCalls();
-  }
-}
-
-TEST_F(NcclCommunicatorTest, AShrinkingThatFailsLeavesNothingBehind) {
-  const struct {
-    ncclResult_t result;
-    int questions;
-    ncclResult_t said;
-  } table[] = {{ncclRemoteError, 0, ncclRemoteError},
-               {ncclRemoteError, 3, ncclRemoteError},
-               // It may come about when nobody waits any more.
-               {ncclSuccess, ScriptedNccl::kNever, ncclInProgress}};
-  for (const auto& row : table) {
-    nccl_.Answer(ncclSuccess, 0);
-    const auto parent = Join();
-    nccl_.Answer(row.result, row.questions);
-    ncclResult_t result = ncclSuccess;
-    EXPECT_EQ(parent->Shrink({4}, row.said == ncclInProgress ? kAtOnce : kSoon, &result), nullptr);
-    EXPECT_EQ(result, row.said);
-    EXPECT_EQ(parent->Health().error, DeviceError::kDevice);
-    EXPECT_EQ(parent->Shrink({4}, kSoon, &result), nullptr);
-    EXPECT_EQ(result, ncclInvalidUsage);
-  }
-}
-
 }  // namespace
 }  // namespace sextant

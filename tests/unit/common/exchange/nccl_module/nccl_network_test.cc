@@ -96,25 +96,5 @@ TEST_F(NcclNetworkTest, WhatTheModuleSaysIsPassedOn) {
       absl::UnavailableError("two are here"));
 }
 
-TEST_F(NcclNetworkTest, ShrinkingAbortsTheParentAndNamesTheExcludedInOrder) {
-  const std::unique_ptr<RankNetwork> network = StandIn();
-  const RankOpening opening{.id = *network->MakeId(), .rank = 0, .size = 2};
-  const struct {
-    std::vector<int> excluded;
-    bool fits;
-  } table[] = {{{1}, true},      {{}, false},     {{0}, false},   {{2}, false},
-               {{-1, 1}, false}, {{1, 1}, false}, {{1, 0}, false}};
-  for (const auto& row : table) {
-    const std::unique_ptr<Communicator> parent = *network->Open(opening);
-    const absl::StatusOr<std::unique_ptr<Communicator>> child =
-        network->Shrink(*parent, row.excluded, absl::Seconds(1));
-    EXPECT_EQ(child.status().code(),
-              row.fits ? absl::StatusCode::kOk : absl::StatusCode::kInvalidArgument);
-    EXPECT_FALSE(parent->Health().ok());
-  }
-  const std::unique_ptr<Communicator> first = *network->Open(opening);
-  EXPECT_EQ((*network->Shrink(*first, {1}, absl::Seconds(1)))->rank(), 1);
-}
-
 }  // namespace
 }  // namespace sextant

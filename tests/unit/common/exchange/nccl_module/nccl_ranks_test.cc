@@ -263,27 +263,6 @@ TEST_F(NcclRanksTest, SurvivorsOpenAnew) {
   }));
 }
 
-TEST_F(NcclRanksTest, RanksAreLeftOut) {
-  constexpr int kRanks = 3;
-  EXPECT_TRUE(RunOpened(kRanks, [](Rank& rank, const AllToAll& all, Meeting& meeting) {
-    const int self = rank.communicator().rank();
-    ExchangeOnce(rank, all, 0);
-    meeting.Wait();
-    if (self != 1) {
-      Communicator& parent = rank.communicator();
-      absl::StatusOr<std::unique_ptr<Communicator>> child =
-          rank.network().Shrink(parent, {1}, kTimeout);
-      EXPECT_EQ(parent.Health().error, DeviceError::kDevice);
-      rank.Use(std::move(child));
-      EXPECT_EQ(rank.communicator().rank(), self / 2);
-      EXPECT_EQ(rank.communicator().size(), kRanks - 1);
-      const AllToAll rest(self / 2, kRanks - 1, kRanks * kEach / (kRanks - 1));
-      ExchangeOnce(rank, rest, 1);
-    }
-    meeting.Wait();
-  }));
-}
-
 TEST_F(NcclRanksTest, OpeningEndsWhereARankDoesNotCome) {
   EXPECT_TRUE(RunRankProcesses(1, [](int, Meeting&) {
     Rank rank(1);

@@ -12,7 +12,6 @@ struct ncclComm {
   ncclResult_t state = ncclSuccess;
   ncclResult_t result = ncclSuccess;  // what `state` will be
   int questions = 0;                  // until then
-  ncclComm_t* child = nullptr;        // where a shrinking under way puts its communicator
   int visitors = 0;
   bool ending = false;
   bool freed = false;
@@ -105,19 +104,6 @@ ncclResult_t ScriptedNccl::Init(ncclComm_t* comm) {
   return Begin(*comm);
 }
 
-ncclResult_t ScriptedNccl::Shrink(ncclComm_t parent, const int* excluded, int count,
-                                  ncclComm_t* child) {
-  const Visit visit(*this, parent);
-  std::string call = "shrink";
-  for (int i = 0; i < count; ++i) absl::StrAppend(&call, " ", excluded[i]);
-  calls_.push_back(std::move(call));
-  *child = nullptr;
-  const ncclResult_t begun = Begin(parent);
-  if (begun == ncclInProgress) parent->child = child;
-  if (begun == ncclSuccess) *child = Make();
-  return begun;
-}
-
 ncclResult_t ScriptedNccl::Message(ncclComm_t comm, const std::string& call) {
   const Visit visit(*this, comm);
   calls_.push_back(call);
@@ -139,11 +125,7 @@ ncclResult_t ScriptedNccl::State(ncclComm_t comm, ncclResult_t* state) {
   if (comm->state == ncclInProgress) {
     ++asked_;
     changed_.notify_all();
-    if (comm->questions != kNever && --comm->questions <= 0) {
-      comm->state = comm->result;
-      ncclComm_t* const child = std::exchange(comm->child, nullptr);
-      if (child != nullptr && comm->result == ncclSuccess) *child = Make();
-    }
+    if (comm->questions != kNever && --comm->questions <= 0) comm->state = comm->result;
   }
   *state = comm->state;
   return ncclSuccess;
@@ -171,8 +153,6 @@ ncclResult_t ScriptedNccl::Abort(ncclComm_t comm) {
   calls_.emplace_back("abort");
   comm->ending = true;
   changed_.wait(visit.lock, [this] { return graphs_ == 0; });
-  // A shrinking that nobody waits for any more may still get somewhere.
-  if (ncclComm_t* const child = std::exchange(comm->child, nullptr)) *child = Make();
   comm->freed = true;
   ++freed_;
   changed_.notify_all();
@@ -187,11 +167,6 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int, ncclUniqueId, int,
                                     ncclConfig_t* config) {
   if (config->blocking != 0) ADD_FAILURE() << "the communicator is blocking";
   return current->Init(comm);
-}
-ncclResult_t ncclCommShrink(ncclComm_t comm, int* excluded, int count, ncclComm_t* child,
-                            ncclConfig_t*, int flags) {
-  EXPECT_EQ(flags, NCCL_SHRINK_ABORT);
-  return current->Shrink(comm, excluded, count, child);
 }
 ncclResult_t ncclGroupStart() { return ncclSuccess; }
 ncclResult_t ncclGroupEnd() { return current->EndGroup(); }

@@ -38,7 +38,6 @@ class ScriptedNccl {
 
   // NCCL's functions.
   ncclResult_t Init(ncclComm_t* comm);
-  ncclResult_t Shrink(ncclComm_t parent, const int* excluded, int count, ncclComm_t* child);
   ncclResult_t Message(ncclComm_t comm, const std::string& call);
   ncclResult_t EndGroup();
   ncclResult_t State(ncclComm_t comm, ncclResult_t* state);

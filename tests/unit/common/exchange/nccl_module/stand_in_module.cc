@@ -51,21 +51,13 @@ void Open(const NcclOpening& opening, NcclAnswer* answer) {
   answer->outcome = NcclOutcome::kDone;
 }
 
-// The first and the last of the excluded tell in which order they came.
-void Shrink(const NcclShrinking& shrinking, NcclAnswer* answer) {
-  shrinking.parent->Abort();
-  answer->communicator =
-      new NoCommunicator(shrinking.excluded[0], shrinking.excluded[shrinking.excluded_ranks - 1]);
-  answer->outcome = NcclOutcome::kDone;
-}
-
 }  // namespace
 }  // namespace sextant
 
 extern "C" const char* sextant_nccl_functions(const char* interface,
                                               sextant::NcclFunctions* functions) {
   if (std::strcmp(interface, sextant::kNcclInterface) == 0) {
-    *functions = {.make_id = sextant::MakeId, .open = sextant::Open, .shrink = sextant::Shrink};
+    *functions = {.make_id = sextant::MakeId, .open = sextant::Open};
   }
   return sextant::kNcclInterface;
 }
