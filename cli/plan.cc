@@ -8,27 +8,44 @@
 #include "absl/strings/str_cat.h"
 #include "cli/commands.h"
 #include "cli/plan/card.h"
+#include "cli/plan/measured_card.h"
 #include "cli/plan/plan_options.h"
 #include "cli/plan/report.h"
 #include "cli/standard_streams.h"
 #include "common/base/status.h"
+#include "kernels/cuda_module/cuda_backend.h"
 
 namespace sextant::cli {
 namespace {
 
 struct Options {
   PlanOptions plan;
+  bool measure = false;
   std::string output = "table";
 };
 
+absl::StatusOr<Card> MeasureThisHost() {
+  ASSIGN_OR_RETURN(const CudaBackend backend, OpenCuda(0));
+  return MeasureCard(backend);
+}
+
 absl::Status Run(const Options& options) {
-  ASSIGN_OR_RETURN(const PlanRequest request, ReadPlanOptions(options.plan));
+  PlanOptions asked = options.plan;
+  if (options.measure) {
+    absl::StatusOr<Card> card = MeasureThisHost();
+    if (!card.ok()) return AddContext(card.status(), "--measure");
+    asked.measured = *std::move(card);
+  }
+  ASSIGN_OR_RETURN(const PlanRequest request, ReadPlanOptions(asked));
   ASSIGN_OR_RETURN(const Plan plan, MakePlan(request));
   return WriteStandardOutput(options.output == "json" ? PlanAsJson(request, plan)
                                                       : PlanAsText(request, plan));
 }
 
-void AddCardOptions(CLI::App& command, PlanOptions& options) {
+void AddCardOptions(CLI::App& command, PlanOptions& options, bool& measure) {
+  command.add_flag("--measure", measure,
+                   "Take memory, bandwidth and products of this host's first GPU, measured in a "
+                   "second;\n--nvlink and --hop-latency are what `sextant bench exchange` says");
   command
       .add_option("--card", options.card,
                   absl::StrCat("A known card: ", CardNames(), "; what follows is laid over it"))
@@ -99,20 +116,22 @@ void AddPlanCommand(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand(
       "plan", "Say what a cluster of GPUs will give: what fits where, and how long steps take");
   command->footer(
-      "\nNo GPU and no weights are needed: the folder of --model may hold config.json alone.\n"
+      "\nNo weights are needed, and no GPU but for --measure: the folder of --model may hold\n"
+      "config.json alone.\n"
       "docs/scaling.md has the formulas and their sources.\n\n"
       "  sextant plan --model models/v2-lite --card a100-40g\n"
       "  sextant plan --model models/v2-lite --card h100 --gpus 8 --batch 32,256\n"
       "  sextant plan --model models/v2-lite --card h100 --gpus 16 --network 50GB/s -o json\n"
       "  sextant plan --model models/v2-lite --card h100 --attention 2 --experts 6\n"
       "  sextant plan --model models/v2-lite --memory 24GiB --bandwidth 1TB/s --compute 165TFLOPS\n"
-      "    --nvlink 32GB/s --gpus 4");
+      "    --nvlink 32GB/s --gpus 4\n"
+      "  sextant plan --model models/v2-lite --measure");
   command
       ->add_option("-m,--model", options->plan.model,
                    "Folder with the model's config.json, or that file")
       ->required()
       ->type_name("DIR");
-  AddCardOptions(*command, options->plan);
+  AddCardOptions(*command, options->plan, options->measure);
   AddFormOptions(*command, options->plan);
   AddLoadOptions(*command, options->plan);
   command->add_option("-o,--output", options->output, "\"table\" for people, \"json\" for programs")

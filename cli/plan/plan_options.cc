@@ -60,6 +60,11 @@ absl::StatusOr<Card> ReadCard(const PlanOptions& options) {
     if (!known.ok()) return AddContext(known.status(), "--card");
     card = *std::move(known);
   }
+  if (options.measured.has_value()) {
+    const double link = card.link_bytes_per_s;  // which nobody measures here
+    card = *options.measured;
+    card.link_bytes_per_s = link;
+  }
   RETURN_IF_ERROR(ReadGiven(options.memory, "--memory", ParseMemory, card.memory_bytes));
   RETURN_IF_ERROR(
       ReadGiven(options.bandwidth, "--bandwidth", ParseBytesPerSecond, card.read_bytes_per_s));

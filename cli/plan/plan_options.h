@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "cli/plan/card.h"
 #include "cli/plan/plan.h"
 
 namespace sextant::cli {
@@ -21,6 +22,7 @@ inline constexpr const char* kNetworkHop = "20us";
 struct PlanOptions {
   std::string model;
   std::optional<std::string> card, memory, bandwidth, compute, nvlink, network, hop_latency;
+  std::optional<Card> measured;     // laid over the card that has a name, and under the rest
   std::optional<std::string> form;  // one, colocated or apart
   std::optional<std::int64_t> gpus;
   std::int64_t gpus_per_node = 8;

@@ -35,6 +35,16 @@ TEST(PlanCommandTest, PrintsJson) {
   EXPECT_EQ(plan["steps"][1]["sequences"], 512);
 }
 
+TEST(PlanCommandTest, MeasuresThisHostsGpuOrSaysWhyItCannot) {
+  const ProgramOutcome outcome = Plan("--measure");
+  if (outcome.exit_status == 0) {
+    EXPECT_THAT(outcome.output, HasSubstr(", measured: "));
+  } else {
+    EXPECT_THAT(outcome.output, StartsWith("sextant plan: --measure: "));
+    EXPECT_EQ(outcome.output.find('\n'), outcome.output.size() - 1);
+  }
+}
+
 TEST(PlanCommandTest, WhatDoesNotFitIsOneLineAndAStatus) {
   const ProgramOutcome outcome = Plan("--card a100-40g --memory 24GiB");
   EXPECT_EQ(outcome.exit_status, 1);

@@ -46,6 +46,25 @@ TEST(ReadPlanOptions, FlagsAreLaidOverTheCard) {
   EXPECT_EQ(cluster.hop_s, 5e-6);
 }
 
+TEST(ReadPlanOptions, WhatWasMeasuredIsLaidOverTheCardAndUnderTheFlags) {
+  PlanOptions options = Lite("h100");
+  options.measured = {.name = "H100, measured",
+                      .memory_bytes = std::int64_t{79} << 30,
+                      .read_bytes_per_s = 3.1e12,
+                      .product_flops_per_s = 7e14};
+  options.compute = "600TFLOPS";
+  options.gpus = 2;
+  const Card card = ReadPlanOptions(options).value().cluster.card;
+  EXPECT_EQ(card.name, "H100, measured");
+  EXPECT_EQ(card.memory_bytes, std::int64_t{79} << 30);
+  EXPECT_EQ(card.read_bytes_per_s, 3.1e12);
+  EXPECT_EQ(card.product_flops_per_s, 6e14);
+  EXPECT_EQ(card.link_bytes_per_s, 450e9);
+
+  options.card.reset();
+  EXPECT_THAT(ReadPlanOptions(options).status().message(), HasSubstr("--nvlink is missing"));
+}
+
 TEST(ReadPlanOptions, ACardMayBeGivenByNumbersAlone) {
   PlanOptions options = Lite("h100");
   options.card.reset();
