@@ -30,6 +30,7 @@ class ThreadedRank final : public ConductorLink, public RankEngine {
   // The engine's.
   void Send(const StepOffer& offer) override;
   void Enter(std::uint64_t epoch) override { epoch_ = epoch; }
+  void Leave(std::uint64_t /*next*/) override {}
   absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) override { return Walk(step, {}); }
 
   const int id;
