@@ -135,6 +135,8 @@ void RankControl::AbortHalted() {
   if (aborted_ >= halted) return;
   rank_->exchange().EndBefore(halted);
   aborted_ = halted;
+  // Experts may be exchanged for others as soon as no step reads them.
+  static_cast<void>(rank_->exchange().AwaitEntered(halted));
 }
 
 bool RankControl::IsHalted(std::uint64_t epoch) const {
