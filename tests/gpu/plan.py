@@ -87,7 +87,7 @@ class Plan:
         script = pathlib.Path(__file__).parent / "ranks.py"
         command = [sys.executable, "-B", str(script), str(self._programs / "sextant"),
                    str(self._data / "models" / "demo")]
-        return Step("ranks that share the card", command, RANKS_LIMIT_S, "ranks.log", exit_status,
+        return Step("ranks that share the card", command, RANKS_LIMIT_S, "cluster.log", exit_status,
                     shows_output=True)
 
     def _bench(self, title, what, *arguments):
