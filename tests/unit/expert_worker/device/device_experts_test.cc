@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "tests/support/device/read_device.h"
 #include "tests/support/message_of.h"
