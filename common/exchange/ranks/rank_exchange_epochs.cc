@@ -89,10 +89,13 @@ void RankExchange::DropGraphs() {
 
 absl::Status RankExchange::UseLayout(const RankMembership& epoch) {
   RETURN_IF_ERROR(parts_.stream.Synchronize());
-  if (parts_.host != nullptr) parts_.host->Use(epoch.layout);
+  const RankLayout& layout = epoch.layout;
+  const int rank = epoch.communicator->rank();
+  if (parts_.host != nullptr) {
+    RETURN_IF_ERROR(parts_.host->Use(layout, IndexOf(layout.expert_ranks(), rank)));
+  }
   if (parts_.sender == nullptr) return absl::OkStatus();
-  return parts_.sender->Use(epoch.layout,
-                            IndexOf(epoch.layout.attention_ranks(), epoch.communicator->rank()));
+  return parts_.sender->Use(layout, IndexOf(layout.attention_ranks(), rank));
 }
 
 }  // namespace sextant
