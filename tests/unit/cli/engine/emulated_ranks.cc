@@ -107,6 +107,7 @@ void EmulatedRanks::EndBefore(std::uint64_t next, const std::vector<std::size_t>
     const std::lock_guard lock(mutex_);
     conductors_.EndBefore(next);
   }
+  for (const std::size_t index : ranks) members_[index]->rank->exchange().Halt(next);
   for (const std::size_t index : ranks) members_[index]->rank->exchange().EndBefore(next);
 }
 

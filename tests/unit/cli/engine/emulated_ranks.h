@@ -50,7 +50,7 @@ class EmulatedRanks {
   void Enter(std::uint64_t epoch, const std::vector<std::size_t>& ranks);
   // Ends `epoch` between two steps: `next`, which has been entered, follows.
   void Switch(std::uint64_t epoch, std::uint64_t next);
-  // All epochs before `next` are over, for these ranks.
+  // All epochs before `next` are over, for these ranks: they halt, and then are aborted.
   void EndBefore(std::uint64_t next, const std::vector<std::size_t>& ranks);
 
   // Runs `body` on the rank's own thread.
