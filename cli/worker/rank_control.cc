@@ -62,7 +62,7 @@ absl::Status RankControl::Prepare(const v1::Placement& placement, const std::str
   prepared_.experts = layout.role(rank).experts;
   // Without those of epochs that were given up.
   rank_->KeepExperts(Union(committed_.experts, prepared_.experts));
-  RETURN_IF_ERROR(rank_->LoadExperts(prepared_.experts));
+  ASSIGN_OR_RETURN(const DeviceUpload::Totals loaded, rank_->LoadExperts(prepared_.experts));
 
   const int conductor = layout.attention_ranks().front();
   if (rank == conductor) {
@@ -76,7 +76,7 @@ absl::Status RankControl::Prepare(const v1::Placement& placement, const std::str
     return absl::CancelledError(absl::StrCat("epoch ", epoch, " ended before it began"));
   }
   RankMembership membership = {epoch, std::move(communicator), layout};
-  RETURN_IF_ERROR(rank_->exchange().CheckLayout(membership));
+  RETURN_IF_ERROR(rank_->exchange().CheckMembership(membership));
   if (IsInEpoch()) {
     RETURN_IF_ERROR(rank_->exchange().Prepare(std::move(membership)));
   } else {
@@ -86,6 +86,8 @@ absl::Status RankControl::Prepare(const v1::Placement& placement, const std::str
                                  {"rank", rank},
                                  {"ranks", layout.size()},
                                  {"experts", prepared_.experts.size()},
+                                 {"loaded_mib", loaded.bytes >> 20},
+                                 {"load_seconds", loaded.seconds},
                                  {"seconds", absl::Now() - began}});
   return absl::OkStatus();
 }
@@ -95,7 +97,7 @@ absl::StatusOr<std::shared_ptr<Communicator>> RankControl::OpenCommunicator(std:
   ASSIGN_OR_RETURN(const std::string id, link_.FetchId(epoch, options_.open_timeout));
   // A communicator is of the GPU that the thread's last call was of.
   GpuInfo info;
-  RETURN_IF_ERROR(ToStatus(rank_->gpu().Describe(&info), "the GPU's properties"));
+  RETURN_IF_ERROR(ToStatus(rank_->stream().gpu().Describe(&info), "the GPU's properties"));
   return options_.network.Open(
       {.id = id, .rank = rank, .size = size, .timeout = options_.open_timeout});
 }

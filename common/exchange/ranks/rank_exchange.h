@@ -59,11 +59,13 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<RankExchange>> Create(Parts parts);
   ~RankExchange() override;
 
-  // From the control plane: this rank may be called to steps of that epoch.
-  // Errors: InvalidArgument for more ranks than there is room for, or another number than the
-  // communicator's, and for a role that this rank was not made for; those of RowSender::Check,
-  // RowHost::Check and RankEpochs::Prepare.
+  // From the control plane: this rank may be called to steps of that epoch, which it enters as soon
+  // as it is in no other one. Errors: those of CheckMembership and RankEpochs::Prepare.
   [[nodiscard]] absl::Status Prepare(RankMembership membership);
+  // Whether it could take part. Errors: InvalidArgument for more ranks than there is room for, or
+  // another number than the communicator's, and for a role that this rank was not made for; those
+  // of RowSender::Check and RowHost::Check.
+  [[nodiscard]] absl::Status CheckMembership(const RankMembership& membership) const;
   // From the control plane: all epochs before `next` are over. When this returns none of their
   // steps is confirmed or begun any more; nothing is aborted.
   void Halt(std::uint64_t next);
@@ -112,7 +114,6 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   void Leave(std::uint64_t next) override;
   [[nodiscard]] absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) override;
 
-  [[nodiscard]] absl::Status CheckLayout(const RankMembership& epoch) const;
   [[nodiscard]] absl::Status UseLayout(const RankMembership& epoch);
   void DropGraphs();
   // A step with rows that failed before its end. Errors: those of Check.

@@ -16,7 +16,7 @@ int IndexOf(absl::Span<const int> ranks, int rank) {
 
 }  // namespace
 
-absl::Status RankExchange::CheckLayout(const RankMembership& epoch) const {
+absl::Status RankExchange::CheckMembership(const RankMembership& epoch) const {
   const RankLayout& layout = epoch.layout;
   if (layout.size() > parts_.most_ranks) {
     return absl::InvalidArgumentError(
@@ -38,7 +38,7 @@ absl::Status RankExchange::CheckLayout(const RankMembership& epoch) const {
 }
 
 absl::Status RankExchange::Prepare(RankMembership membership) {
-  RETURN_IF_ERROR(CheckLayout(membership));
+  RETURN_IF_ERROR(CheckMembership(membership));
   const RankLayout& layout = membership.layout;
   const int attention = IndexOf(layout.attention_ranks(), membership.communicator->rank());
   const RankEpoch epoch = {
