@@ -29,6 +29,7 @@ class Role final : public MemberRole {
     return control_.Prepare(placement, worker_id_);
   }
   void Commit(std::uint64_t epoch) override { control_.Commit(epoch); }
+  void Supersede(std::uint64_t epoch) override { control_.Supersede(epoch); }
   void Halt(std::uint64_t before) override { control_.Halt(before); }
   void Retire(std::uint64_t epoch) override { control_.Retire(epoch); }
   // What it works on are steps of others, who see whether they move.

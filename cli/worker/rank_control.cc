@@ -72,9 +72,6 @@ absl::Status RankControl::Prepare(const v1::Placement& placement, const std::str
   link_.Prepare(epoch, rank, TargetOf(placement.ranks(conductor).endpoint(), HostId()));
   ASSIGN_OR_RETURN(std::shared_ptr<Communicator> communicator,
                    OpenCommunicator(epoch, rank, layout.size()));
-  if (IsHalted(epoch)) {
-    return absl::CancelledError(absl::StrCat("epoch ", epoch, " ended before it began"));
-  }
   RankMembership membership = {epoch, std::move(communicator), layout};
   RETURN_IF_ERROR(rank_->exchange().CheckMembership(membership));
   if (IsInEpoch()) {
@@ -94,12 +91,46 @@ absl::Status RankControl::Prepare(const v1::Placement& placement, const std::str
 
 absl::StatusOr<std::shared_ptr<Communicator>> RankControl::OpenCommunicator(std::uint64_t epoch,
                                                                             int rank, int size) {
-  ASSIGN_OR_RETURN(const std::string id, link_.FetchId(epoch, options_.open_timeout));
-  // A communicator is of the GPU that the thread's last call was of.
-  GpuInfo info;
-  RETURN_IF_ERROR(ToStatus(rank_->stream().gpu().Describe(&info), "the GPU's properties"));
-  return options_.network.Open(
-      {.id = id, .rank = rank, .size = size, .timeout = options_.open_timeout});
+  if (!BeginOpening(epoch)) return absl::CancelledError("there is a later epoch");
+  absl::StatusOr<std::shared_ptr<Communicator>> opened = [&] {
+    ASSIGN_OR_RETURN(const std::string id, link_.FetchId(epoch, options_.open_timeout));
+    // A communicator is of the GPU that the thread's last call was of.
+    GpuInfo info;
+    RETURN_IF_ERROR(ToStatus(rank_->stream().gpu().Describe(&info), "the GPU's properties"));
+    return absl::StatusOr<std::shared_ptr<Communicator>>(
+        options_.network.Open({.id = id,
+                               .rank = rank,
+                               .size = size,
+                               .timeout = options_.open_timeout,
+                               .cancelled = &cancelled_}));
+  }();
+  EndOpening();
+  return opened;
+}
+
+bool RankControl::BeginOpening(std::uint64_t epoch) {
+  const MutexLock lock(mutex_);
+  if (epoch < std::max(newest_, halted_)) return false;
+  opening_ = epoch;
+  cancelled_ = false;
+  return true;
+}
+
+void RankControl::EndOpening() {
+  const MutexLock lock(mutex_);
+  opening_ = 0;
+}
+
+void RankControl::CancelBefore(std::uint64_t next) {
+  if (opening_ == 0 || opening_ >= next) return;
+  cancelled_ = true;
+  link_.GiveUp(opening_);
+}
+
+void RankControl::Supersede(std::uint64_t epoch) {
+  const MutexLock lock(mutex_);
+  newest_ = std::max(newest_, epoch);
+  CancelBefore(epoch);
 }
 
 void RankControl::Commit(std::uint64_t epoch) {
@@ -122,6 +153,7 @@ void RankControl::Halt(std::uint64_t before) {
   {
     const MutexLock lock(mutex_);
     halted_ = std::max(halted_, before);
+    CancelBefore(before);
   }
   host_.EndBefore(before);
   link_.EndBefore(before);

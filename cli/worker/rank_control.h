@@ -17,6 +17,7 @@
 //            are called as those of a MemberRole (common/membership/member.h).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -47,8 +48,9 @@ class RankControl {
     Logger log;
     // This rank can take part in no epoch any more, as far as it knows; on a thread of gRPC's.
     std::function<void(const absl::Status&)> on_broken;
-    // That all ranks may take to open a communicator.
-    absl::Duration open_timeout = absl::Seconds(20);
+    // That all ranks may take to load their experts and open a communicator; the coordinator gives
+    // up earlier.
+    absl::Duration open_timeout = absl::Hours(1);
   };
 
   explicit RankControl(Options options);
@@ -65,13 +67,15 @@ class RankControl {
   // For the rank of the worker that has this id. Ends what was halted before; loads the experts
   // that the placement gives it; opens the communicator with the other ranks. Where the worker is
   // no rank of the placement it does the first alone.
-  // Errors: InvalidArgument for a placement that makes no sense, DeadlineExceeded where another
-  //         rank does not come, Cancelled when Halt of a later epoch came, those of
-  //         DeviceRank::LoadExperts, RankNetwork and RankExchange::Prepare.
+  // Errors: InvalidArgument for a placement that makes no sense, Cancelled when a later one, or
+  // Halt
+  //         of a later epoch, came before all ranks had; those of DeviceRank::LoadExperts,
+  //         RankNetwork and RankExchange::Prepare.
   [[nodiscard]] absl::Status Prepare(const v1::Placement& placement, const std::string& worker_id);
   // Ends the epoch before between two steps, if it is conducted here; returns when this rank takes
   // its steps in the new one.
   void Commit(std::uint64_t epoch);
+  void Supersede(std::uint64_t epoch);
   void Halt(std::uint64_t before);
   // Drops the experts that the committed epoch does not give to this rank.
   void Retire(std::uint64_t epoch);
@@ -94,6 +98,11 @@ class RankControl {
   void AbortHalted();
   [[nodiscard]] bool IsInEpoch() const;
   [[nodiscard]] bool IsHalted(std::uint64_t epoch) const;
+  // Begins or ends the waiting for other ranks. False: there is a later epoch already.
+  [[nodiscard]] bool BeginOpening(std::uint64_t epoch);
+  void EndOpening();
+  // Whoever waits for an epoch before `next` to open waits no longer.
+  void CancelBefore(std::uint64_t next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnTrouble(const RankTrouble& trouble);
 
   const Options options_;
@@ -109,7 +118,10 @@ class RankControl {
   std::uint64_t aborted_ = 0;              // epochs before it are
 
   mutable Mutex mutex_;
-  std::uint64_t halted_ ABSL_GUARDED_BY(mutex_) = 0;  // epochs before it are
+  std::uint64_t halted_ ABSL_GUARDED_BY(mutex_) = 0;   // epochs before it are
+  std::uint64_t newest_ ABSL_GUARDED_BY(mutex_) = 0;   // that there is
+  std::uint64_t opening_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: none
+  std::atomic<bool> cancelled_ = false;                // the opening
 };
 
 }  // namespace sextant::cli

@@ -38,6 +38,7 @@ class RankWorkerModel final : public WorkerModel {
     return opened_.control->Prepare(placement, worker_id_);
   }
   void Commit(std::uint64_t epoch) override { opened_.control->Commit(epoch); }
+  void Supersede(std::uint64_t epoch) override { opened_.control->Supersede(epoch); }
   void Halt(std::uint64_t before) override { opened_.control->Halt(before); }
   void Retire(std::uint64_t epoch) override { opened_.control->Retire(epoch); }
   void StopWaiting() override { opened_.control->StopSteps(); }

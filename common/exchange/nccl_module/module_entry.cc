@@ -1,5 +1,6 @@
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <sstream>
@@ -12,6 +13,8 @@ namespace sextant {
 namespace {
 
 static_assert(kNcclIdBytes == NCCL_UNIQUE_ID_BYTES);
+
+constexpr double kLookUpSeconds = 0.01;
 
 void Say(const std::string& problem, NcclAnswer* answer) {
   problem.copy(answer->problem, sizeof(answer->problem) - 1);
@@ -48,6 +51,20 @@ void MakeId(NcclAnswer* answer) {
   std::memcpy(answer->id.bytes, id.internal, sizeof(answer->id.bytes));
 }
 
+bool IsCancelled(const NcclOpening& opening) {
+  return opening.cancelled != nullptr && opening.cancelled->load();
+}
+
+// Looks up now and then.
+ncclResult_t WaitUntilReady(NcclCommunicator& joined, const NcclOpening& opening) {
+  const NcclCommunicator::Deadline deadline = After(opening.timeout_s);
+  while (true) {
+    const NcclCommunicator::Deadline next = std::min(deadline, After(kLookUpSeconds));
+    const ncclResult_t result = joined.WaitUntilReady(next).value_or(ncclInvalidUsage);
+    if (result != ncclInProgress || next == deadline || IsCancelled(opening)) return result;
+  }
+}
+
 void Open(const NcclOpening& opening, NcclAnswer* answer) {
   int device = 0;
   if (const cudaError_t error = cudaGetDevice(&device); error != cudaSuccess) {
@@ -59,8 +76,10 @@ void Open(const NcclOpening& opening, NcclAnswer* answer) {
   ncclResult_t result = ncclSuccess;
   std::unique_ptr<NcclCommunicator> joined =
       NcclCommunicator::Join(id, opening.rank, opening.size, device, &result);
-  if (joined != nullptr) {
-    result = joined->WaitUntilReady(After(opening.timeout_s)).value_or(ncclInvalidUsage);
+  if (joined != nullptr) result = WaitUntilReady(*joined, opening);
+  if (result == ncclInProgress && IsCancelled(opening)) {
+    answer->outcome = NcclOutcome::kCancelled;
+    return Say("nobody waits for the ranks to connect any more", answer);
   }
   Answer("NCCL does not connect the ranks", result, answer);
   if (result == ncclSuccess) answer->communicator = joined.release();

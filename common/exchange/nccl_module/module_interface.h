@@ -6,6 +6,7 @@
 // differ nothing else has happened.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "common/exchange/ranks/communicator.h"
@@ -18,7 +19,7 @@ struct NcclId {
   char bytes[kNcclIdBytes] = {};
 };
 
-enum class NcclOutcome : std::uint8_t { kDone, kTimedOut, kFailed };
+enum class NcclOutcome : std::uint8_t { kDone, kTimedOut, kCancelled, kFailed };
 
 struct NcclAnswer {
   NcclOutcome outcome = NcclOutcome::kFailed;
@@ -32,6 +33,7 @@ struct NcclOpening {
   int rank = 0;
   int size = 0;
   double timeout_s = 0;
+  const std::atomic<bool>* cancelled = nullptr;
 };
 
 // As RankNetwork says of each.

@@ -31,6 +31,8 @@ absl::Status StatusOf(const NcclAnswer& answer) {
       return absl::OkStatus();
     case NcclOutcome::kTimedOut:
       return absl::DeadlineExceededError(answer.problem);
+    case NcclOutcome::kCancelled:
+      return absl::CancelledError(answer.problem);
     case NcclOutcome::kFailed:
       break;
   }
@@ -58,8 +60,10 @@ class NcclNetwork final : public RankNetwork {
       return absl::InvalidArgumentError(
           absl::StrCat("rank ", opening.rank, " of ", opening.size, " ranks"));
     }
-    NcclOpening asked{
-        .rank = opening.rank, .size = opening.size, .timeout_s = Seconds(opening.timeout)};
+    NcclOpening asked{.rank = opening.rank,
+                      .size = opening.size,
+                      .timeout_s = Seconds(opening.timeout),
+                      .cancelled = opening.cancelled};
     if (opening.id.size() != sizeof(asked.id.bytes)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "an id of ", opening.id.size(), " bytes, and NCCL's have ", sizeof(asked.id.bytes)));

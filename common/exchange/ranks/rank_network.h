@@ -4,10 +4,11 @@
 // id by other means.
 // Threads:   any. Open waits for the other ranks; a communicator is of the GPU that the calling
 //            thread's last call of a GpuDriver was of.
-// Errors:    DeadlineExceeded where not every rank came in time, Unavailable for what else fails,
-//            in NCCL's words; InvalidArgument for ranks that do not fit together.
+// Errors:    DeadlineExceeded where not every rank came in time, Cancelled, Unavailable for what
+//            else fails, in NCCL's words; InvalidArgument for ranks that do not fit together.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,8 @@ struct RankOpening {
   int rank = 0;    // in [0, size), another for each
   int size = 0;
   absl::Duration timeout = absl::ZeroDuration();
+  // Ends the waiting within some milliseconds once it is true; null: nothing does.
+  const std::atomic<bool>* cancelled = nullptr;
 };
 
 class RankNetwork {

@@ -1,8 +1,16 @@
 #include "tests/support/ranks/fake_rank_network.h"
 
+#include <chrono>
+
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 
 namespace sextant {
+namespace {
+
+constexpr std::chrono::milliseconds kLookUp{2};
+
+}  // namespace
 
 std::string FakeMeetings::MakeId() {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -29,7 +37,12 @@ absl::StatusOr<std::unique_ptr<Communicator>> FakeMeetings::Open(const RankOpeni
   const auto all_came = [&] {
     return meeting.came.size() == static_cast<std::size_t>(opening.size);
   };
-  if (!changed_.wait_for(lock, absl::ToChronoNanoseconds(opening.timeout), all_came)) {
+  const absl::Time deadline = absl::Now() + opening.timeout;
+  while (!changed_.wait_for(lock, kLookUp, all_came)) {
+    if (opening.cancelled != nullptr && *opening.cancelled) {
+      return absl::CancelledError("nobody waits for the ranks any more");
+    }
+    if (absl::Now() < deadline) continue;
     return absl::DeadlineExceededError(absl::StrCat(meeting.came.size(), " of ", opening.size,
                                                     " ranks came within ",
                                                     absl::FormatDuration(opening.timeout)));

@@ -2,7 +2,8 @@
 // with NCCL: a network for each id, in one process.
 //
 // Threads:   any. Open waits for the other ranks.
-// Errors:    of Open: DeadlineExceeded as NCCL's; InvalidArgument for an id that nobody made, ranks
+// Errors:    of Open: DeadlineExceeded and Cancelled as NCCL's; InvalidArgument for an id that
+// nobody made, ranks
 //            that do not fit together, and a GPU that is not open.
 #pragma once
 

@@ -58,6 +58,15 @@ void RankLink::EndBefore(std::uint64_t next) {
   changed_.notify_all();
 }
 
+void RankLink::GiveUp(std::uint64_t epoch) {
+  {
+    const Lock lock(mutex_);
+    const auto found = epochs_.find(epoch);
+    if (found != epochs_.end()) static_cast<void>(Forget(found));
+  }
+  changed_.notify_all();
+}
+
 RankLink::Epochs::iterator RankLink::Forget(Epochs::iterator it) {
   Epoch& epoch = it->second;
   if (epoch.stream != nullptr) epoch.stream->Cancel();

@@ -64,10 +64,12 @@ class RankLink final : public ConductorLink, private RankStreamOwner {
   void Prepare(std::uint64_t epoch, int rank, const std::string& target);
   // From the control plane: all epochs before `next` are over.
   void EndBefore(std::uint64_t next);
+  // From the control plane: that epoch will not be. No-op for one that is not prepared, or over.
+  void GiveUp(std::uint64_t epoch);
 
   // Asks the conductor of a prepared epoch for the id of its communicator, and waits. Errors:
-  // DeadlineExceeded; Cancelled after EndBefore and Stop; FailedPrecondition for an epoch that is
-  // over or not prepared.
+  // DeadlineExceeded; Cancelled after EndBefore, GiveUp and Stop; FailedPrecondition for an epoch
+  // that is over or not prepared.
   [[nodiscard]] absl::StatusOr<std::string> FetchId(std::uint64_t epoch, absl::Duration timeout);
 
   // The engine thread. Dropped for an epoch that is not prepared, or over.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <string>
 
@@ -90,6 +91,9 @@ TEST_F(NcclNetworkTest, WhatTheModuleSaysIsPassedOn) {
             absl::DeadlineExceededError("two are here"));
   EXPECT_EQ(network->Open({.id = std::string(128, 'x'), .rank = 0, .size = 2}).status(),
             absl::UnavailableError("not an id"));
+  const std::atomic<bool> cancelled = true;
+  EXPECT_EQ(network->Open({.id = id, .rank = 0, .size = 3, .cancelled = &cancelled}).status(),
+            absl::CancelledError("nobody waits"));
   // As long as can be is finite.
   EXPECT_EQ(
       network->Open({.id = id, .rank = 0, .size = 3, .timeout = absl::InfiniteDuration()}).status(),

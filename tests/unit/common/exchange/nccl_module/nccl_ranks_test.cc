@@ -268,6 +268,13 @@ TEST_F(NcclRanksTest, OpeningEndsWhereARankDoesNotCome) {
     Rank rank(1);
     const RankOpening opening{.id = rank.Id(), .rank = 0, .size = 2, .timeout = absl::Seconds(2)};
     EXPECT_EQ(rank.network().Open(opening).status().code(), absl::StatusCode::kDeadlineExceeded);
+    const std::atomic<bool> cancelled = true;
+    const RankOpening nobody{.id = rank.Id(),
+                             .rank = 0,
+                             .size = 2,
+                             .timeout = absl::Minutes(1),
+                             .cancelled = &cancelled};
+    EXPECT_EQ(rank.network().Open(nobody).status().code(), absl::StatusCode::kCancelled);
   }));
 }
 

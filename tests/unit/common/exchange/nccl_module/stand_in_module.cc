@@ -43,6 +43,9 @@ void Open(const NcclOpening& opening, NcclAnswer* answer) {
   if (std::memcmp(opening.id.bytes, "id", 2) != 0) {
     return End(NcclOutcome::kFailed, "not an id", answer);
   }
+  if (opening.cancelled != nullptr && opening.cancelled->load()) {
+    return End(NcclOutcome::kCancelled, "nobody waits", answer);
+  }
   if (opening.size > 2) {
     return End(opening.timeout_s > 60 ? NcclOutcome::kFailed : NcclOutcome::kTimedOut,
                "two are here", answer);
