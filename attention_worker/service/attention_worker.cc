@@ -106,6 +106,7 @@ absl::Status AttentionWorker::Parts::BuildEngine(const std::string& profile) {
   thread = std::make_unique<EngineThread>(
       *engine,
       EngineThread::Options{
+          .idle_wait = model->idle_wait(),
           .on_step =
               [this](const EngineThread::StepReport& report) {
                 metrics.OnStep(report, model->exchange_counts());
