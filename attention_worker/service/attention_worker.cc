@@ -107,6 +107,7 @@ absl::Status AttentionWorker::Parts::BuildEngine() {
   thread = std::make_unique<EngineThread>(
       *engine,
       EngineThread::Options{
+          .idle_wait = model->idle_wait(),
           .on_step =
               [this](const EngineThread::StepReport& report) {
                 metrics.OnStep(report, model->exchange_counts());

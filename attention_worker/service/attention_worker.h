@@ -6,7 +6,7 @@
 // Shutdown:  in this order:
 //            1. Leave: the coordinator takes the worker from its directory, so that no new sequence
 //               comes; running ones get `grace` to end; goodbye, and the membership ends.
-//            2. health says NOT_SERVING; the model stops waiting for experts; the engine thread
+//            2. health says NOT_SERVING; the model stops waiting for others; the engine thread
 //               tells the sequences that are left Unavailable, so that routers replay them
 //               elsewhere, and ends.
 //            3. the server ends.

@@ -2,10 +2,10 @@
 // experts other workers compute (split_model.h), or what somebody else brings along
 // (AttentionWorker::Options): a whole model, or one GPU of several that take their steps together.
 //
-// Threads:   one makes, builds and destroys it; between Build and the end of the engine thread,
-//            that one calls step_model, cache and Check, and nobody else does. Prepare to Retire
-//            are called as those of a MemberRole (common/membership/member.h), exchange_counts and
-//            StopWaiting by any thread.
+// Threads:   one makes, builds and destroys it; between Build and the end of the engine thread that
+//            one calls step_model, cache, Check and the waits of idle_wait, and nobody else does.
+//            Prepare to Retire are called as those of a MemberRole (common/membership/member.h),
+//            exchange_counts and StopWaiting by any thread.
 #pragma once
 
 #include <grpcpp/impl/service_type.h>
@@ -21,6 +21,7 @@
 #include "attention_worker/cache/latent_cache.h"
 #include "attention_worker/model/step_model.h"
 #include "attention_worker/service/attention_metrics.h"
+#include "attention_worker/serving/idle_wait.h"
 #include "common/config/model_config.h"
 #include "common/exchange/grpc_exchange.h"
 #include "common/observability/log.h"
@@ -49,7 +50,10 @@ class WorkerModel {
                                            const std::string& worker_id) = 0;
   // After Build.
   [[nodiscard]] virtual StepModel& step_model() = 0;
-  // After a step that failed: OK, or why no other one can succeed any more.
+  // After Build: where the engine thread waits without sequences, for as long as the model lives.
+  // Null: others want nothing of it meanwhile.
+  [[nodiscard]] virtual IdleWait* idle_wait() { return nullptr; }
+  // After a step, or an idle wait, that failed: OK, or why no other one can succeed any more.
   [[nodiscard]] virtual absl::Status Check() { return absl::OkStatus(); }
 
   // Those of a MemberRole. Errors of Prepare: FailedPrecondition for a whole worker.
@@ -61,7 +65,7 @@ class WorkerModel {
 
   // Of rows that went to other workers, since the beginning.
   [[nodiscard]] virtual ExchangeCounts exchange_counts() const { return {}; }
-  // From now on a step that waits for other workers fails instead.
+  // From now on what waits for other workers, a step or an idle wait, fails or returns instead.
   virtual void StopWaiting() {}
 };
 

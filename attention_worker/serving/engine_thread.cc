@@ -16,12 +16,19 @@ EngineLoad LoadOf(const EngineStats& stats) {
   return {.running = stats.running, .waiting = stats.held_back, .free_blocks = stats.free_blocks};
 }
 
+// Streams keep it, for as long as they like.
+std::shared_ptr<IdleWait> IdleWaitOf(const EngineThread::Options& options) {
+  if (options.idle_wait == nullptr) return std::make_shared<SignalWait>();
+  return {std::shared_ptr<void>(), options.idle_wait};  // somebody else's
+}
+
 }  // namespace
 
 EngineThread::EngineThread(Engine& engine, Options options)
     : engine_(engine),
       options_(std::move(options)),
-      clock_(options_.clock != nullptr ? *options_.clock : real_clock_) {
+      clock_(options_.clock != nullptr ? *options_.clock : real_clock_),
+      idle_wait_(IdleWaitOf(options_)) {
   Publish();
   thread_ = std::thread([this] { Run(); });
 }
@@ -30,7 +37,7 @@ EngineThread::~EngineThread() { Stop(); }
 
 absl::StatusOr<std::shared_ptr<SequenceStream>> EngineThread::Open(
     std::shared_ptr<StreamListener> listener) {
-  auto stream = std::make_shared<SequenceStream>(wake_);
+  auto stream = std::make_shared<SequenceStream>(idle_wait_);
   {
     const MutexLock lock(mutex_);
     if (closed_) return absl::UnavailableError("this attention worker is leaving; ask another one");
@@ -41,7 +48,7 @@ absl::StatusOr<std::shared_ptr<SequenceStream>> EngineThread::Open(
     ++num_streams_;
     opened_.push_back(std::make_unique<StreamSession>(engine_, stream, std::move(listener)));
   }
-  wake_->Notify();
+  idle_wait_->Wake();
   return stream;
 }
 
@@ -57,7 +64,7 @@ void EngineThread::Run() {
     Deliver();
     Publish();
     if (engine_.idle()) {
-      wake_->Wait();
+      Idle();
     } else {
       Step();
     }
@@ -91,6 +98,13 @@ void EngineThread::ServeStreams() {
   num_streams_ -= ended;
 }
 
+void EngineThread::Idle() {
+  const absl::Status status = idle_wait_->Wait();
+  if (status.ok()) return;
+  if (options_.on_failure != nullptr) options_.on_failure(status);
+  idle_wait_->WaitToRetry(status, options_.retry_pause);
+}
+
 void EngineThread::Step() {
   const absl::Time begin = clock_.Now();
   absl::StatusOr<std::vector<TokenEvent>> events = engine_.Step();
@@ -107,7 +121,9 @@ void EngineThread::Step() {
     options_.on_step(
         {.status = status, .duration = clock_.Now() - begin, .stats = engine_.stats()});
   }
-  if (IsWorthRetrying(status) && !absl::IsAborted(status)) wake_->Wait(options_.retry_pause);
+  if (IsWorthRetrying(status) && !absl::IsAborted(status)) {
+    idle_wait_->WaitToRetry(status, options_.retry_pause);
+  }
 }
 
 void EngineThread::Route(std::vector<TokenEvent> events) {
@@ -139,7 +155,7 @@ void EngineThread::Publish() {
     const MutexLock lock(mutex_);
     snapshot_ = {.stats = engine_.stats(), .moved = clock_.Now(), .busy = busy};
   }
-  if (!busy) idle_.Notify();
+  if (!busy) ended_.Notify();
 }
 
 EngineStats EngineThread::stats() const {
@@ -160,7 +176,7 @@ void EngineThread::BeginDrain() {
     const MutexLock lock(mutex_);
     closed_ = true;
   }
-  wake_->Notify();
+  idle_wait_->Wake();
 }
 
 bool EngineThread::WaitIdle(absl::Duration grace) {
@@ -172,14 +188,14 @@ bool EngineThread::WaitIdle(absl::Duration grace) {
     }
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) return false;
-    idle_.Wait(left);
+    ended_.Wait(left);
   }
 }
 
 void EngineThread::Stop() {
   BeginDrain();
   stopping_ = true;
-  wake_->Notify();
+  idle_wait_->Wake();
   if (thread_.joinable()) thread_.join();
 }
 

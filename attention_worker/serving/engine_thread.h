@@ -4,14 +4,16 @@
 // one whose stream has broken, is gone before the next step. A step that fails because no worker
 // serves an expert is made again after a pause, for as long as there are sequences: who asked for
 // them decides how long to wait. Any other failure of a step ends the sequences that ran in it.
+// Without sequences the thread is at its IdleWait, where the steps of others may want it.
 //
 // Threads:   Open and the observing methods may be called from any thread; BeginDrain, WaitIdle and
 //            Stop by one. The engine belongs to this thread from the constructor until Stop has
-//            returned. Listeners and the functions of Options are called by
-//            it.
+//            returned. Listeners, the functions of Options, and the waits of its IdleWait are
+//            called by it.
 // Shutdown:  BeginDrain (new sequences are refused), WaitIdle (running ones end), Stop (the rest is
 //            told Unavailable and forgotten; the thread is joined). Then the engine may be freed.
-//            Stop waits for the step that is being made; end its waiting for experts before.
+//            Stop waits for the step that is being made; end its waiting for experts, or for other
+//            ranks, before.
 #pragma once
 
 #include <atomic>
@@ -27,6 +29,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "attention_worker/engine/engine.h"
+#include "attention_worker/serving/idle_wait.h"
 #include "attention_worker/serving/sequence_stream.h"
 #include "attention_worker/serving/stream_session.h"
 #include "attention_worker/serving/wake_signal.h"
@@ -46,12 +49,14 @@ class EngineThread {
     std::size_t max_streams = 64;
     absl::Duration retry_pause = absl::Milliseconds(20);  // after a step that failed
     const Clock* clock = nullptr;                         // null: the real one
+    IdleWait* idle_wait = nullptr;                        // null: for streams alone
     std::function<void(const StepReport&)> on_step = nullptr;
-    // A step has failed for good, and its sequences have not been told yet; may end the process.
+    // A step has failed for good, and its sequences have not been told yet, or the idle wait has;
+    // may end the process.
     std::function<void(const absl::Status&)> on_failure = nullptr;
   };
 
-  // `engine` and the clock outlive this.
+  // `engine` and the clock outlive this, and the idle wait its streams as well.
   EngineThread(Engine& engine, Options options);
   ~EngineThread();
   EngineThread(const EngineThread&) = delete;
@@ -83,6 +88,7 @@ class EngineThread {
   void Run();
   void AdoptStreams();
   void ServeStreams();
+  void Idle();
   void Step();
   void Route(std::vector<TokenEvent> events);
   void Deliver();
@@ -93,8 +99,8 @@ class EngineThread {
   const Options options_;
   const RealClock real_clock_;
   const Clock& clock_;
-  const std::shared_ptr<WakeSignal> wake_ = std::make_shared<WakeSignal>();
-  WakeSignal idle_;  // the last sequence has ended
+  const std::shared_ptr<IdleWait> idle_wait_;
+  WakeSignal ended_;  // the last sequence
   std::atomic<bool> draining_ = false;
   std::atomic<bool> stopping_ = false;
 

@@ -13,7 +13,7 @@ bool SequenceStream::TryPush(StreamCommand&& command) {
     }
     inbox_.commands.push_back(std::move(command));
   }
-  engine_->Notify();
+  engine_->Wake();
   return true;
 }
 
@@ -22,7 +22,7 @@ void SequenceStream::EndCommands() {
     const MutexLock lock(mutex_);
     inbox_.ended = true;
   }
-  engine_->Notify();
+  engine_->Wake();
 }
 
 void SequenceStream::Abandon() {
@@ -30,7 +30,7 @@ void SequenceStream::Abandon() {
     const MutexLock lock(mutex_);
     inbox_.abandoned = true;
   }
-  engine_->Notify();
+  engine_->Wake();
 }
 
 SequenceStream::Inbox SequenceStream::Take() {

@@ -16,7 +16,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "attention_worker/engine/generation_request.h"
-#include "attention_worker/serving/wake_signal.h"
+#include "attention_worker/serving/idle_wait.h"
 #include "common/base/mutex.h"
 
 namespace sextant {
@@ -63,7 +63,8 @@ class SequenceStream {
  public:
   static constexpr std::size_t kMaxCommands = 256;
 
-  explicit SequenceStream(std::shared_ptr<WakeSignal> engine) : engine_(std::move(engine)) {}
+  // Where the engine thread waits.
+  explicit SequenceStream(std::shared_ptr<IdleWait> engine) : engine_(std::move(engine)) {}
 
   // Any thread. False when the inbox is full; `command` is then untouched, and OnRoom follows.
   [[nodiscard]] bool TryPush(StreamCommand&& command);
@@ -83,7 +84,7 @@ class SequenceStream {
   [[nodiscard]] Inbox Take();
 
  private:
-  const std::shared_ptr<WakeSignal> engine_;
+  const std::shared_ptr<IdleWait> engine_;
   Mutex mutex_;
   Inbox inbox_ ABSL_GUARDED_BY(mutex_);
 };

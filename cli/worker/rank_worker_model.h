@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "attention_worker/service/worker_model.h"
+#include "attention_worker/serving/rank_wait.h"
 #include "cli/engine/device_rank.h"
 #include "cli/worker/rank_control.h"
 #include "cli/worker/rank_device.h"
@@ -49,7 +50,7 @@ class RankWorkerModel final : public WorkerModel {
 
   const v1::Role role_;
   OpenedRank opened_;
-  RankIdleWait idle_wait_;
+  RankWait idle_wait_;
   std::string worker_id_;
 };
 

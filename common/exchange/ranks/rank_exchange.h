@@ -103,8 +103,9 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   // A step that has ended and is not confirmed.
   struct Ended {
     std::uint64_t epoch = 0;
-    std::shared_ptr<Communicator> communicator;
-    std::size_t overflow = 0;  // which one
+    std::shared_ptr<Communicator> communicator = nullptr;  // null: the epoch was left
+    absl::Status health = absl::OkStatus();                // when it was
+    std::size_t overflow = 0;                              // which one
   };
 
   explicit RankExchange(Parts parts) : parts_(std::move(parts)), gate_(parts_.link, *this) {}
@@ -115,7 +116,8 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   [[nodiscard]] absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) override;
 
   [[nodiscard]] absl::Status UseLayout(const RankMembership& epoch);
-  void DropGraphs();
+  // Waits for the stream; then nothing of the epoch is used any more.
+  [[nodiscard]] absl::Status LetGo();
   // A step with rows that failed before its end. Errors: those of Check.
   [[nodiscard]] absl::Status GiveUpStep();
   // What came of the gate: most errors are for good.

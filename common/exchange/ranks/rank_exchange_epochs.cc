@@ -68,27 +68,32 @@ void RankExchange::Enter(std::uint64_t epoch) {
     entered_.Update(absl::UnavailableError("the epoch is over"));
     return;
   }
-  // Waits for what is on the stream, which EndBefore can abort until then.
-  entered_ = UseLayout(*membership);
-  DropGraphs();
+  entered_ = LetGo();
+  if (entered_.ok()) entered_ = UseLayout(*membership);
   epoch_.emplace(*std::move(membership));
   epochs_.LeaveBefore(epoch);
 }
 
 void RankExchange::Leave(std::uint64_t next) {
-  entered_ = parts_.stream.Synchronize();
-  DropGraphs();
-  epoch_.reset();
+  entered_ = LetGo();
   epochs_.LeaveBefore(next);
 }
 
-void RankExchange::DropGraphs() {
+absl::Status RankExchange::LetGo() {
+  // EndBefore can abort what is waited for.
+  const absl::Status passed = parts_.stream.Synchronize();
+  for (Ended& step : ended_) {
+    if (step.communicator == nullptr) continue;
+    step.health = passed.ok() ? epochs_.CheckHealth(step.epoch, *step.communicator) : passed;
+    step.communicator = nullptr;
+  }
   if (drop_graphs_ != nullptr) drop_graphs_();
   graphs_.clear();
+  epoch_.reset();
+  return passed;
 }
 
 absl::Status RankExchange::UseLayout(const RankMembership& epoch) {
-  RETURN_IF_ERROR(parts_.stream.Synchronize());
   const RankLayout& layout = epoch.layout;
   const int rank = epoch.communicator->rank();
   if (parts_.host != nullptr) {

@@ -12,6 +12,7 @@
 #include "tests/unit/attention_worker/engine/engine_harness.h"
 #include "tests/unit/attention_worker/serving/gated_model.h"
 #include "tests/unit/attention_worker/serving/recording_listener.h"
+#include "tests/unit/attention_worker/serving/scripted_wait.h"
 
 namespace sextant {
 namespace {
@@ -228,6 +229,52 @@ TEST_F(EngineThreadTest, AStepThatFailsForGoodIsToldBeforeItsSequencesAre) {
   gate_.Open();
   port.WaitForEnd(1);
   EXPECT_EQ(ended_before, false);
+}
+
+TEST_F(EngineThreadTest, WithoutSequencesTheThreadIsWhereItsIdleWaitIs) {
+  ScriptedWait wait;
+  Start({.idle_wait = &wait, .on_step = {}});
+  wait.AwaitWaits(3);  // comes back at once, as after a step of others
+  wait.HoldUntilWoken();
+  const Port port = Open();
+  port.Submit(1, Request(1, 5, 4));
+  port.WaitForEnd(1);
+  EXPECT_EQ(port.listener->heard().ids[1], RunAlone(Request(1, 5, 4)).ids);
+  port.Submit(2, Request(1, 5, 4));
+  port.WaitForEnd(2);
+  thread_ = nullptr;  // which wakes it, and before the wait
+  EXPECT_EQ(wait.retries(), 0);
+}
+
+TEST_F(EngineThreadTest, ItsIdleWaitDecidesHowLongAFailedStepPauses) {
+  ScriptedWait wait;
+  wait.HoldUntilWoken();
+  gate_.Close();
+  Start({.retry_pause = absl::InfiniteDuration(), .idle_wait = &wait, .on_step = {}});
+  const Port port = Open();
+  port.Submit(1, Request(1, 5, 4));
+  for (int i = 1; i <= 2; ++i) {
+    gate_.WaitForArrivals(i);
+    gate_.FailNext(absl::UnavailableError("woken without an epoch"));
+    gate_.LetPass(1);
+  }
+  gate_.Open();
+  port.WaitForEnd(1);
+  EXPECT_EQ(wait.retries(), 2);
+  thread_ = nullptr;
+}
+
+TEST_F(EngineThreadTest, AnIdleWaitThatFailsIsToldAsAStepIs) {
+  ScriptedWait wait;
+  wait.FailNext(absl::InternalError("the GPU is lost"));
+  absl::Status told;
+  Start({.idle_wait = &wait, .on_step = {}, .on_failure = [&told](const absl::Status& status) {
+           told = status;
+         }});
+  wait.AwaitWaits(2);
+  thread_ = nullptr;
+  EXPECT_EQ(told, absl::InternalError("the GPU is lost"));
+  EXPECT_EQ(wait.retries(), 1);
 }
 
 TEST_F(EngineThreadTest, DrainingRefusesWhatIsNewAndLetsTheRestEnd) {

@@ -1,5 +1,5 @@
-// One thread, but for who waits for an epoch: what others would say meanwhile is said when the offer
-// is sent.
+// One thread, but for who waits for an epoch: what others would say meanwhile is said when the
+// offer is sent.
 #include "common/exchange/ranks/step_gate.h"
 
 #include <gmock/gmock.h>
