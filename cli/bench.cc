@@ -122,11 +122,14 @@ void AddBenchEngineCommand(CLI::App& bench, int& exit_code) {
 
 void AddBenchCommand(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand(
-      "bench", "Measure how fast a model runs: in this process, or served by a cluster");
+      "bench",
+      "Measure how fast a model runs, in this process or served by a cluster, and how fast GPUs\n"
+      "exchange rows");
   command->require_subcommand(1);
   AddBenchEngineCommand(*command, exit_code);
   AddBenchStreamsCommand(*command, exit_code);
   AddBenchServeCommand(*command, exit_code);
+  AddBenchExchangeCommand(*command, exit_code);
 }
 
 }  // namespace sextant::cli

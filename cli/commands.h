@@ -15,6 +15,7 @@ class App;
 namespace sextant::cli {
 
 void AddBenchCommand(CLI::App& app, int& exit_code);
+void AddBenchExchangeCommand(CLI::App& bench, int& exit_code);
 void AddBenchServeCommand(CLI::App& bench, int& exit_code);
 void AddBenchStreamsCommand(CLI::App& bench, int& exit_code);
 void AddChatCommand(CLI::App& app, int& exit_code);
