@@ -35,6 +35,8 @@ struct CoordinatorConfig {
   absl::Duration hello_limit = absl::Seconds(5);
   absl::Duration prepare_limit = absl::Seconds(60);
   absl::Duration commit_limit = absl::Seconds(30);
+  // Ranks: an answer takes no work, and until it is there nobody computes.
+  absl::Duration halt_limit = absl::Seconds(3);
 
   // After a worker failed to prepare: the first pause, doubled with every further failure. A worker
   // that fails so many times in a row is ended.
