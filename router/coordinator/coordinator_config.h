@@ -24,7 +24,8 @@ struct CoordinatorConfig {
   absl::Duration settle = absl::Milliseconds(300);
   absl::Duration settle_limit = absl::Seconds(5);
 
-  // The first epoch waits until so many expert workers are there, but no longer than that.
+  // The first epoch waits until so many workers that may hold experts are there, but no longer than
+  // that.
   int expected_expert_workers = 0;
   absl::Duration expected_limit = absl::Seconds(30);
 
