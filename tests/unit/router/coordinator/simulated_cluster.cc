@@ -260,6 +260,7 @@ void SimulatedCluster::DeliverEverything() {
 
 void SimulatedCluster::Pass(absl::Duration duration) {
   clock.Advance(duration);
+  MoveEngines();  // those that somebody frozen has held up
   for (auto& [id, worker] : workers_) {
     if (!worker.welcomed || worker.frozen || worker.starting) continue;
     if (clock.Now() < worker.next_beat) continue;
