@@ -63,10 +63,12 @@ Row WorkerRow(const v1::WorkerStatus& worker) {
   const double share = worker.cache_blocks() > 0 ? 100.0 * static_cast<double>(used) /
                                                        static_cast<double>(worker.cache_blocks())
                                                  : 0;
+  const std::string experts = worker.role() == v1::ROLE_WHOLE       ? "all"
+                              : worker.role() == v1::ROLE_COLOCATED ? Ranges(worker.experts())
+                                                                    : "-";
   row.insert(row.end(),
-             {worker.role() == v1::ROLE_WHOLE ? "all" : "-", absl::StrFormat("%.0f%%", share),
-              absl::StrCat(worker.running()), absl::StrCat(worker.waiting()),
-              absl::StrFormat("%.1f", worker.tokens_per_second())});
+             {experts, absl::StrFormat("%.0f%%", share), absl::StrCat(worker.running()),
+              absl::StrCat(worker.waiting()), absl::StrFormat("%.1f", worker.tokens_per_second())});
   return row;
 }
 
@@ -145,6 +147,7 @@ std::string ClusterJson(const v1::ClusterStatus& status) {
         {"participants", change.participants()},
         {"experts_moved", change.experts_moved()},
         {"bytes_moved", change.bytes_moved()},
+        {"halt_seconds", change.halt_seconds()},
         {"prepare_seconds", change.prepare_seconds()},
         {"commit_seconds", change.commit_seconds()},
         {"retire_seconds", change.retire_seconds()}}},

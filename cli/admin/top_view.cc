@@ -65,6 +65,9 @@ std::string ChangeLine(const v1::EpochStatus& change) {
     return absl::StrCat(line, ", ", change.answered(), " of ", change.participants(),
                         " have answered");
   }
+  if (change.halt_seconds() > 0) {
+    absl::StrAppendFormat(&line, "; halt %.0f ms", 1e3 * change.halt_seconds());
+  }
   absl::StrAppendFormat(&line, "; prepare %.0f, commit %.0f, retire %.0f ms",
                         1e3 * change.prepare_seconds(), 1e3 * change.commit_seconds(),
                         1e3 * change.retire_seconds());
@@ -97,7 +100,7 @@ bool HasAny(const v1::ClusterStatus& status, v1::Role role) {
                      [role](const v1::WorkerStatus& worker) { return worker.role() == role; });
 }
 
-// Of attention or of whole workers.
+// Of workers of one of the roles that compute them.
 void AddSequences(const v1::ClusterStatus& status, v1::Role role, const char* title,
                   std::vector<std::string>& lines) {
   lines.push_back(absl::StrFormat("%-*s %-8s %8s %5s %5s  CACHE", kNameWidth, title, "STATE",
@@ -120,7 +123,7 @@ void AddExperts(const v1::ClusterStatus& status, int columns, std::vector<std::s
                                   "STATE", "HELD", "ROWS/S", "SHARE",
                                   std::max(status.model().num_experts() - 1, 0), kHeat));
   for (const v1::WorkerStatus& worker : status.workers()) {
-    if (worker.role() != v1::ROLE_EXPERT) continue;
+    if (worker.role() != v1::ROLE_EXPERT && worker.role() != v1::ROLE_COLOCATED) continue;
     const double load = LoadOf(worker, status);
     lines.push_back(absl::StrFormat("%-*s %-8s %4d %8.0f %4.0f%%  %s", kNameWidth,
                                     worker.worker_id(), worker.state(), worker.experts_size(), load,
@@ -153,14 +156,24 @@ std::vector<std::string> TopScreen(const v1::ClusterStatus& status, TopSize size
   AddHead(status, lines);
   lines.emplace_back();
   const bool has_whole = HasAny(status, v1::ROLE_WHOLE);
+  const bool has_colocated = HasAny(status, v1::ROLE_COLOCATED);
   if (has_whole) {
     AddSequences(status, v1::ROLE_WHOLE, "WHOLE, ALL EXPERTS", lines);
     lines.emplace_back();
   }
-  // A cluster of whole workers alone has no such workers to speak of.
-  if (!has_whole || HasAny(status, v1::ROLE_ATTENTION) || HasAny(status, v1::ROLE_EXPERT)) {
+  if (has_colocated) {
+    AddSequences(status, v1::ROLE_COLOCATED, "COLOCATED", lines);
+    lines.emplace_back();
+  }
+  // A cluster of whole workers alone has no such workers to speak of, nor one of colocated ones
+  // that attend alone.
+  const bool has_attention = HasAny(status, v1::ROLE_ATTENTION);
+  const bool has_split = has_attention || HasAny(status, v1::ROLE_EXPERT);
+  if (has_attention || (!has_colocated && (!has_whole || has_split))) {
     AddSequences(status, v1::ROLE_ATTENTION, "ATTENTION", lines);
     lines.emplace_back();
+  }
+  if (!has_whole || has_colocated || has_split) {
     AddExperts(status, size.columns, lines);
     lines.emplace_back();
   }
@@ -183,14 +196,17 @@ std::string TopLine(const v1::ClusterStatus& status) {
   Totals totals = Sum(status);
   std::string phase = status.phase();
   std::replace(phase.begin(), phase.end(), ' ', '-');
+  const std::string colocated =
+      status.ranks() ? absl::StrCat(" colocated=", totals.workers[v1::ROLE_COLOCATED]) : "";
   return absl::StrFormat(
       "epoch=%d phase=%s tokens/s=%.1f running=%d waiting=%d queued=%d cache=%.0f%% attention=%d "
-      "expert=%d whole=%d covered=%d/%d",
+      "expert=%d whole=%d%s covered=%d/%d",
       status.epoch(), phase, totals.tokens_per_second, totals.running, totals.waiting,
       status.queue().queued(),
       Percent(static_cast<double>(totals.used), static_cast<double>(totals.blocks)),
       totals.workers[v1::ROLE_ATTENTION], totals.workers[v1::ROLE_EXPERT],
-      totals.workers[v1::ROLE_WHOLE], status.experts_covered(), status.model().num_experts());
+      totals.workers[v1::ROLE_WHOLE], colocated, status.experts_covered(),
+      status.model().num_experts());
 }
 
 }  // namespace sextant::cli

@@ -33,7 +33,8 @@ bool Serves(const v1::ClusterStatus& status) {
                        });
   };
   if (is_ready(v1::ROLE_WHOLE)) return true;
-  return status.epoch() > 0 && is_ready(v1::ROLE_ATTENTION) && status.model().num_experts() > 0 &&
+  return status.epoch() > 0 && (is_ready(v1::ROLE_ATTENTION) || is_ready(v1::ROLE_COLOCATED)) &&
+         status.model().num_experts() > 0 &&
          status.experts_covered() == status.model().num_experts();
 }
 

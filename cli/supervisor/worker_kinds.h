@@ -1,4 +1,5 @@
 // The kinds of children that are workers, in the order in which they are started, and their roles.
+// Ranks are none of them yet: they are started by hand.
 #pragma once
 
 #include <array>

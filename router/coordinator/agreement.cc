@@ -8,6 +8,7 @@
 #include "common/base/status.h"
 #include "common/errors/error_details.h"
 #include "common/membership/roles.h"
+#include "router/coordinator/placed_workers.h"
 
 namespace sextant {
 namespace {
@@ -22,7 +23,11 @@ absl::Status CheckPlace(const v1::Hello& hello) {
     return FieldError("hello.worker_id", absl::StrCat("must have 1 to ", kMostIdBytes, " bytes"));
   }
   if (std::find(kRoles.begin(), kRoles.end(), hello.role()) == kRoles.end()) {
-    return FieldError("hello.role", "must be ROLE_ATTENTION, ROLE_EXPERT or ROLE_WHOLE");
+    return FieldError("hello.role",
+                      "must be ROLE_ATTENTION, ROLE_EXPERT, ROLE_WHOLE or ROLE_COLOCATED");
+  }
+  if (hello.rank() ? hello.role() == v1::ROLE_WHOLE : hello.role() == v1::ROLE_COLOCATED) {
+    return FieldError("hello.rank", "a colocated worker is a rank, and a whole one is none");
   }
   if (hello.endpoint().unix_target().empty() && hello.endpoint().tcp_target().empty()) {
     return FieldError("hello.endpoint", "must have a unix_target or a tcp_target");
@@ -30,8 +35,8 @@ absl::Status CheckPlace(const v1::Hello& hello) {
   if (hello.role() != v1::ROLE_EXPERT &&
       (hello.cache_blocks() < 1 || hello.block_tokens() < 1 || hello.max_sequences() < 1)) {
     return FieldError("hello.cache_blocks",
-                      "an attention or whole worker has at least one cache block, of at least one "
-                      "token, and runs at least one sequence");
+                      "a worker that computes sequences has at least one cache block, of at least "
+                      "one token, and runs at least one sequence");
   }
   return absl::OkStatus();
 }
@@ -58,7 +63,7 @@ absl::Status CheckComputation(const v1::Hello& hello) {
     return FieldError("hello.numeric_profiles",
                       absl::StrCat("must name 1 to ", kMostProfiles, " profiles"));
   }
-  for (const v1::PlacedWorker& placed : hello.holding().expert_workers()) {
+  for (const v1::PlacedWorker& placed : PlacedWorkers(hello.holding())) {
     for (const std::int32_t expert : placed.experts()) {
       if (expert >= 0 && expert < model.num_experts()) continue;
       return FieldError("hello.holding", absl::StrCat("expert ", expert, " is not in [0, ",
@@ -86,6 +91,8 @@ absl::Status CheckModelPart(const char* what, const T& worker, const T& cluster)
   if (IsOpen(cluster) || IsOpen(worker) || worker == cluster) return absl::OkStatus();
   return Mismatch("MODEL_MISMATCH", what, Shown(worker), Shown(cluster));
 }
+
+const char* ExchangeName(bool ranks) { return ranks ? "ranks" : "streams"; }
 
 void AdoptPart(std::string& open, const std::string& value) {
   if (open.empty()) open = value;
@@ -124,6 +131,10 @@ absl::Status Agreement::Check(const v1::Hello& hello) const {
         "PROFILE_UNSUPPORTED",
         {{"field", "numeric profile"}, {"worker", all}, {"cluster", numeric_profile_}});
   }
+  if (hello.role() != v1::ROLE_WHOLE && ranks_.value_or(hello.rank()) != hello.rank()) {
+    return Mismatch("EXCHANGE_MISMATCH", "exchange of rows", ExchangeName(hello.rank()),
+                    ExchangeName(*ranks_));
+  }
   return absl::OkStatus();
 }
 
@@ -135,6 +146,7 @@ void Agreement::Adopt(const v1::Hello& hello) {
   if (IsOpen(model_.num_layers())) model_.set_num_layers(model.num_layers());
   if (IsOpen(model_.num_experts())) model_.set_num_experts(model.num_experts());
   AdoptPart(numeric_profile_, hello.numeric_profiles(0));
+  if (hello.role() != v1::ROLE_WHOLE) ranks_ = hello.rank();
 }
 
 }  // namespace sextant

@@ -21,9 +21,9 @@ struct AttentionWorkerInfo {
 };
 
 // A worker is in the directory once it has committed an epoch that covers every expert. It leaves
-// it when it dies, when it is drained, and while no expert worker is alive at all; not while the
-// experts of a dead one move to the survivors. A whole worker is in it from its first heartbeat on,
-// until it dies or is drained.
+// it when it dies, when it is drained, and while no worker that may hold experts is alive at all;
+// not while the experts of a dead one move to the survivors, or ranks are halted. A whole worker is
+// in it from its first heartbeat on, until it dies or is drained.
 //
 // A worker that has left the directory gets no new sequences. Those that it runs are its own until
 // its stream breaks, or until the scheduler moves them.

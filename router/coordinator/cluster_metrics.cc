@@ -8,7 +8,7 @@ namespace {
 constexpr const char* kStates[] = {"joining", "ready", "silent", "leaving"};
 constexpr const char* kCauses[] = {"start", "join",      "leave",   "death",
                                    "scale", "rebalance", "settings"};
-constexpr const char* kPhases[] = {"prepare", "commit", "retire"};
+constexpr const char* kPhases[] = {"halt", "prepare", "commit", "retire"};
 
 }  // namespace
 

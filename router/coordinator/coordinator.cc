@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "router/coordinator/placed_workers.h"
 
 namespace sextant {
 namespace {
@@ -16,7 +17,7 @@ std::string Shown(const absl::Status& status) {
 }
 
 std::vector<std::int32_t> HeldBy(const v1::Hello& hello) {
-  for (const v1::PlacedWorker& placed : hello.holding().expert_workers()) {
+  for (const v1::PlacedWorker& placed : PlacedWorkers(hello.holding())) {
     if (placed.worker_id() == hello.worker_id()) {
       return {placed.experts().begin(), placed.experts().end()};
     }
@@ -92,6 +93,7 @@ void Coordinator::Tick() {
   EndOverdueStreams(now);
   EndSilentWorkers(now);
   EndOverdueAnswers(now);
+  EndOverdueHalts(now);
   SayAlive(now);
   ConsiderRebalancing(now);
   Advance();
@@ -104,9 +106,13 @@ absl::Status Coordinator::Drain(const std::string& worker_id) {
         absl::StrCat("there is no worker ", worker_id, "; `sextant status` lists them"));
   }
   Worker& worker = found->second;
-  if (worker.is_candidate() && Candidates().size() == 1 && HasMember(v1::ROLE_ATTENTION)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(worker_id, " is the only expert worker; add another one before draining it"));
+  const bool is_needed = HasMember([&worker](const Worker& other) {
+    return &other != &worker && other.attends() && !other.is_whole();
+  });
+  if (worker.is_candidate() && Candidates().size() == 1 && is_needed) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        worker_id, " is the only ", AreRanks() ? "rank that holds experts" : "expert worker",
+        "; add another one before draining it"));
   }
   // Its host is not to start another one in its place.
   if (!worker.leaving && IsSupervised(worker)) {
@@ -162,6 +168,7 @@ void Coordinator::OnHello(StreamId stream, const v1::Hello& hello) {
   Note(absl::StrCat(
       hello.worker_id(), " joined at ", worker.target(),
       worker.held_epoch == 0 ? "" : absl::StrCat(", holding epoch ", worker.held_epoch)));
+  HaltIfLate(worker);
 }
 
 void Coordinator::OnMessage(Worker& worker, const v1::WorkerMessage& message) {
@@ -185,6 +192,9 @@ void Coordinator::OnMessage(Worker& worker, const v1::WorkerMessage& message) {
       break;
     case v1::WorkerMessage::kRetired:
       OnRetired(worker, message.retired().epoch());
+      break;
+    case v1::WorkerMessage::kHalted:
+      OnHalted(worker, message.halted().before());
       break;
     default:
       Remove(worker.id(), absl::InvalidArgumentError("a message of no known kind"));
@@ -227,10 +237,12 @@ void Coordinator::Bury(const std::string& worker_id, const std::string& how) {
   workers_.erase(id);
   Note(absl::StrCat(id, " is gone: ", how));
   if (!expected) MakeGood(role);
+  const bool was_rank = ranks_.contains(id);
+  if (was_rank) BreakEpoch();
   if (!change_.has_value()) return;
   change_->participants.erase(id);
   change_->pending.erase(id);
-  if (IsHolding(change_->holders, id)) {
+  if (was_rank || IsHolding(change_->holders, id) || change_->ranks.contains(id)) {
     AbandonChange(absl::StrCat(id, " is gone"));
     retry_at_ = absl::InfinitePast();
   }
@@ -242,7 +254,10 @@ void Coordinator::ForgiveOwnSilence(absl::Time now) {
   last_tick_ = now;
   if (still <= kLongestTick) return;
   for (auto& [stream, state] : streams_) state.opened += still;
-  for (auto& [id, worker] : workers_) worker.last_heard += still;
+  for (auto& [id, worker] : workers_) {
+    worker.last_heard += still;
+    worker.halt_deadline += still;
+  }
   if (change_.has_value()) change_->deadline += still;
 }
 
@@ -279,13 +294,12 @@ void Coordinator::SayAlive(absl::Time now) {
 }
 
 void Coordinator::UpdateDirectory() {
-  const bool served = std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second.is_expert() && entry.second.started;
-  });
+  const bool served =
+      HasMember([](const Worker& worker) { return worker.holds() && worker.started; });
   if (!served) lost_epoch_ = newest_;
   std::vector<AttentionWorkerInfo> ready;
   for (const auto& [id, worker] : workers_) {
-    if (worker.is_expert() || worker.leaving) continue;
+    if (!worker.attends() || worker.leaving) continue;
     if (worker.is_whole() ? !worker.started : worker.committed <= lost_epoch_) continue;
     ready.push_back({.worker_id = id,
                      .endpoint = worker.hello.endpoint(),
@@ -302,16 +316,15 @@ void Coordinator::UpdateDirectory() {
   output_.SetDirectory(directory_);
 }
 
-bool Coordinator::HasMember(v1::Role role) const {
+bool Coordinator::HasMember(const std::function<bool(const Worker&)>& is) const {
   return std::any_of(workers_.begin(), workers_.end(),
-                     [role](const auto& entry) { return entry.second.role() == role; });
+                     [&is](const auto& entry) { return is(entry.second); });
 }
 
 // The experts that nobody who lives computes.
 std::vector<std::int32_t> Coordinator::Unheld() const {
-  const bool is_whole = std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second.is_whole() && entry.second.started;
-  });
+  const bool is_whole =
+      HasMember([](const Worker& worker) { return worker.is_whole() && worker.started; });
   std::vector<std::int32_t> unheld;
   if (is_whole) return unheld;
   for (std::size_t expert = 0; expert < holders_.size(); ++expert) {
@@ -327,10 +340,11 @@ std::vector<std::int32_t> Coordinator::Unheld() const {
 void Coordinator::UpdateCover() {
   ExpertCover cover{.holders_lost = holders_lost_};
   for (const auto& [id, worker] : workers_) {
-    if (!worker.is_expert()) ++cover.attention_workers;
+    if (worker.attends()) ++cover.attention_workers;
   }
-  const bool are_needed =
-      HasMember(v1::ROLE_ATTENTION) || (epoch_ != 0 && HasMember(v1::ROLE_EXPERT));
+  const bool are_needed = HasMember([this](const Worker& worker) {
+    return worker.holds() ? worker.attends() || epoch_ != 0 : !worker.is_whole();
+  });
   if (are_needed) cover.missing = Unheld();
   if (cover == cover_) return;
   cover_ = std::move(cover);

@@ -19,6 +19,15 @@
 // Whole workers compute all experts themselves. They take sequences from their first heartbeat on
 // and are drained as attention workers are; epochs neither reach them nor wait for them.
 //
+// Ranks are in lockstep: an epoch has all of them that attend or hold experts, one that attends at
+// least, and its end is a last step of all. So one that leaves waits for an epoch without it; and
+// the death of any rank of the epoch in force, or while some have committed the next one, of
+// either, breaks it: the change under way is given up, and one begins with a halt of all ranks.
+// After it they are in no epoch, and wait together where workers for one are missing. A rank alone
+// is halted when it may be in an epoch that the others are not in: it was about to enter one that
+// was given up, or comes back after it was missed. A router that starts anew keeps the ranks' epoch
+// if all of its ranks come back and none has heard of a later one; else it begins with a halt.
+//
 // Load:    expert workers report rows by expert. Rebalance, asked for or by itself (see
 //          CoordinatorConfig), moves experts so that the workers' loads are even; membership
 //          changes go by the number of experts alone. The hottest experts may have a second holder.
@@ -33,8 +42,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,14 +83,15 @@ class Coordinator {
   void Tick();
 
   // As if the worker had sent `leaving`. Errors: NotFound for an unknown worker;
-  // FailedPrecondition when it is the last expert worker that could hold experts, while there are
-  // attention workers, which need them.
+  // FailedPrecondition when it is the last worker that could hold experts, while there are others
+  // that attend, which need them.
   [[nodiscard]] absl::Status Drain(const std::string& worker_id);
 
   // What Scale would do: the workers that would go or are missing, the experts that would move.
   // Errors: InvalidArgument for a role or a count that cannot be; FailedPrecondition for expert
-  // workers in a cluster of whole ones alone, and for workers that compute on CPUs in one that
-  // computes on GPUs.
+  // workers in a cluster of whole ones alone, for workers that compute on CPUs in one that computes
+  // on GPUs, for colocated ones where the others are no ranks, and for more ranks while a host is
+  // followed, which cannot start them.
   [[nodiscard]] absl::StatusOr<v1::ChangeProgress> PlanScale(v1::Role role, int count) const;
   // Sets the goal; returns its plan. `number` is set to the goal's.
   [[nodiscard]] absl::StatusOr<v1::ChangeProgress> Scale(v1::Role role, int count,
@@ -120,7 +132,7 @@ class Coordinator {
   void EndSilentWorkers(absl::Time now);
   void SayAlive(absl::Time now);
   void UpdateDirectory();
-  [[nodiscard]] bool HasMember(v1::Role role) const;
+  [[nodiscard]] bool HasMember(const std::function<bool(const Worker&)>& is) const;
   [[nodiscard]] std::vector<std::int32_t> Unheld() const;
   void UpdateCover();
 
@@ -131,7 +143,7 @@ class Coordinator {
   [[nodiscard]] bool HasGoalOfEpochs() const;
   [[nodiscard]] bool IsFirstEpochDue(absl::Time now) const;
   [[nodiscard]] bool HasOrphans() const;
-  [[nodiscard]] bool HasHoldersThatLeave() const;
+  [[nodiscard]] bool HasMembersThatLeave() const;
   [[nodiscard]] bool HasNewcomers() const;
   // Nothing that members have done or anybody has asked for waits for an epoch.
   [[nodiscard]] bool IsCalm() const;
@@ -142,6 +154,7 @@ class Coordinator {
   [[nodiscard]] HolderLists PlanHolders(const std::vector<std::string>& workers,
                                         const HolderLists& previous, bool by_load) const;
   void BeginChange();
+  void StartPrepare();
   void OnPrepared(Worker& worker, const v1::Prepared& prepared);
   void OnCommitted(Worker& worker, std::uint64_t epoch);
   void OnRetired(const Worker& worker, std::uint64_t epoch);
@@ -155,6 +168,22 @@ class Coordinator {
   void EndOverdueAnswers(absl::Time now);
   void LetGo();
   [[nodiscard]] bool MayGo(const Worker& worker) const;
+
+  // Ranks (coordinator_ranks.cc).
+  [[nodiscard]] bool AreRanks() const;
+  [[nodiscard]] bool CanPlace() const;
+  [[nodiscard]] bool IsOver() const;
+  [[nodiscard]] std::set<std::string> RanksOf(const HolderLists& holders) const;
+  void BreakEpoch();
+  void MeetReturned();
+  void HaltIfLate(Worker& worker);
+  void Halt(Worker& worker, std::uint64_t before);
+  void OnHalted(Worker& worker, std::uint64_t before);
+  void EndOverdueHalts(absl::Time now);
+  void StartHalt();
+  [[nodiscard]] bool FinishHalt();
+  void HaltWhoMayHaveEntered();
+  [[nodiscard]] bool MayRankGo(const Worker& worker) const;
 
   // Load (coordinator_load.cc).
   [[nodiscard]] bool CountLoad(const v1::Heartbeat& beat);  // false: of an expert that is none
@@ -174,6 +203,7 @@ class Coordinator {
   [[nodiscard]] std::vector<const Worker*> Staying(v1::Role role) const;
   [[nodiscard]] std::vector<std::string> ChooseLeavers(v1::Role role, int count) const;
   [[nodiscard]] bool IsSupervised(const Worker& worker) const;
+  [[nodiscard]] bool IsOfRanks(v1::Role role) const;
   [[nodiscard]] bool IsShort(v1::Role role) const;
   void SendSurplusAway();
   void SetHostWanted(v1::Role role, int count);
@@ -214,7 +244,12 @@ class Coordinator {
   std::uint64_t epoch_ = 0;           // in force: commit was sent
   std::uint64_t finished_epoch_ = 0;  // the last one that was committed by all
   HolderLists holders_;               // of the epoch in force
-  PlacementSettings placed_by_;       // what that epoch is as they say
+  // Ranks of the epoch in force, and until all have left it, of the one before. Empty while there
+  // is none.
+  std::set<std::string> ranks_;
+  bool is_broken_ = false;         // ranks may be in an epoch that cannot end: a halt comes first
+  bool has_met_returned_ = false;  // it is known what ranks were in when this router started
+  PlacementSettings placed_by_;    // what that epoch is as they say
   absl::Time committed_at_ = absl::InfinitePast();
   std::optional<EpochChange> change_;
   absl::Time retry_at_ = absl::InfinitePast();

@@ -24,7 +24,8 @@ struct CoordinatorConfig {
   absl::Duration settle = absl::Milliseconds(300);
   absl::Duration settle_limit = absl::Seconds(5);
 
-  // The first epoch waits until so many expert workers are there, but no longer than that.
+  // The first epoch waits until so many workers that may hold experts are there, but no longer than
+  // that.
   int expected_expert_workers = 0;
   absl::Duration expected_limit = absl::Seconds(30);
 
@@ -35,6 +36,8 @@ struct CoordinatorConfig {
   absl::Duration hello_limit = absl::Seconds(5);
   absl::Duration prepare_limit = absl::Seconds(60);
   absl::Duration commit_limit = absl::Seconds(30);
+  // Ranks: an answer takes no work, and until it is there nobody computes.
+  absl::Duration halt_limit = absl::Seconds(3);
 
   // After a worker failed to prepare: the first pause, doubled with every further failure. A worker
   // that fails so many times in a row is ended.

@@ -3,18 +3,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "router/coordinator/coordinator.h"
+#include "router/coordinator/placed_workers.h"
 
 namespace sextant {
 namespace {
 
-v1::Placement PlacementOf(std::uint64_t epoch, const HolderLists& holders,
-                          const WorkerTable& workers) {
+v1::Placement PlacementOf(const EpochChange& change, const WorkerTable& workers) {
   v1::Placement placement;
-  placement.set_epoch(epoch);
+  placement.set_epoch(change.number);
   for (const auto& [id, worker] : workers) {
-    const std::vector<std::int32_t> experts = ExpertsOf(holders, id);
-    if (experts.empty()) continue;
-    v1::PlacedWorker& placed = *placement.add_expert_workers();
+    const std::vector<std::int32_t> experts = ExpertsOf(change.holders, id);
+    const bool is_rank = change.ranks.contains(id);
+    if (experts.empty() && !is_rank) continue;
+    v1::PlacedWorker& placed = is_rank ? *placement.add_ranks() : *placement.add_expert_workers();
+    placed.set_attends(is_rank && worker.will_attend());
     placed.set_worker_id(id);
     *placed.mutable_endpoint() = worker.hello.endpoint();
     placed.mutable_experts()->Add(experts.begin(), experts.end());
@@ -29,10 +31,13 @@ void Coordinator::Advance() {
   const auto is_over = [this](EpochChange::Phase phase) {
     return change_.has_value() && change_->phase == phase && change_->pending.empty();
   };
+  if (is_over(EpochChange::Phase::kHalt) && FinishHalt()) StartPrepare();
   if (is_over(EpochChange::Phase::kPrepare)) StartCommit();
   if (is_over(EpochChange::Phase::kCommit)) StartRetire();
   if (is_over(EpochChange::Phase::kRetire)) FinishChange();
   LetGo();
+  // Whoever comes back is halted then.
+  if (is_broken_) is_broken_ = HasMember([](const Worker& worker) { return worker.is_rank(); });
   SendSurplusAway();
   AdoptSettings();
   if (!change_.has_value() && IsChangeDue(clock_.Now())) BeginChange();
@@ -43,19 +48,24 @@ void Coordinator::Advance() {
 }
 
 bool Coordinator::IsChangeDue(absl::Time now) const {
-  if (now < retry_at_ || Candidates().empty()) return false;
+  if (now < retry_at_) return false;
+  if (is_broken_) return true;
+  // With the next prepare a rank aborts what it was halted in, which the others of it are to know.
+  if (HasMember([](const Worker& worker) { return worker.halting != 0; })) return false;
+  if (!CanPlace()) return false;
   if (epoch_ == 0) return IsFirstEpochDue(now);
-  if (HasOrphans() || HasHoldersThatLeave() || !rebalance_.done) return true;
-  if (HasNewcomers()) return IsSettled(now);
+  if (HasOrphans() || HasMembersThatLeave() || !rebalance_.done) return true;
+  if (HasNewcomers() || IsOver()) return IsSettled(now);
   return placed_by_ != config_.placement;
 }
 
 bool Coordinator::IsSettled(absl::Time now) const {
   if (now - first_join_ >= config_.settle_limit) return true;
-  const bool is_short = IsShort(v1::ROLE_ATTENTION) || IsShort(v1::ROLE_EXPERT);
+  const bool is_short =
+      IsShort(v1::ROLE_ATTENTION) || IsShort(v1::ROLE_EXPERT) || IsShort(v1::ROLE_COLOCATED);
   if (is_short && now - last_join_ < config_.settle_limit) return false;
   const bool all_started = std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second.started || entry.second.is_whole();
+    return entry.second.is_there() || entry.second.is_whole();
   });
   // Whom a goal waits for is there.
   if (HasGoalOfEpochs() && !is_short) return all_started;
@@ -87,26 +97,28 @@ bool Coordinator::HasOrphans() const {
   });
 }
 
-bool Coordinator::HasHoldersThatLeave() const {
-  return std::any_of(workers_.begin(), workers_.end(), [this](const auto& entry) {
-    return entry.second.leaving && IsHolding(holders_, entry.first);
+// They may go when an epoch without them has come.
+bool Coordinator::HasMembersThatLeave() const {
+  return HasMember([this](const Worker& worker) {
+    if (!worker.leaving) return false;
+    return IsHolding(holders_, worker.id()) ||
+           (ranks_.contains(worker.id()) && !worker.will_attend());
   });
 }
 
 bool Coordinator::HasNewcomers() const {
-  return std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
-    const Worker& worker = entry.second;
-    return worker.started && !worker.is_whole() && !worker.leaving && !worker.took_part;
+  return HasMember([](const Worker& worker) {
+    return worker.is_there() && !worker.is_whole() && !worker.leaving && !worker.took_part;
   });
 }
 
 bool Coordinator::IsCalm() const {
   return epoch_ != 0 && !change_.has_value() && rebalance_.done && !HasOrphans() &&
-         !HasHoldersThatLeave() && !HasNewcomers();
+         !HasMembersThatLeave() && !HasNewcomers() && !is_broken_ && !IsOver();
 }
 
 bool Coordinator::IsEveryHolderBack() const {
-  const auto& placed = returned_.expert_workers();
+  const auto& placed = PlacedWorkers(returned_);
   return std::all_of(placed.begin(), placed.end(), [this](const v1::PlacedWorker& holder) {
     const auto found = workers_.find(holder.worker_id());
     return found != workers_.end() && found->second.started;
@@ -172,42 +184,56 @@ HolderLists Coordinator::PlanHolders(const std::vector<std::string>& workers,
 
 std::string Coordinator::CauseOfChange() const {
   if (epoch_ == 0) return "start";
-  if (HasOrphans()) return "death";
-  const bool leaves = HasHoldersThatLeave();
+  if (is_broken_ || HasOrphans()) return "death";
+  const bool leaves = HasMembersThatLeave();
   if (!leaves && !HasNewcomers()) return "rebalance";
   if (HasGoalOfEpochs()) return "scale";
   return leaves ? "leave" : "join";
 }
 
 void Coordinator::BeginChange() {
-  const absl::Time now = clock_.Now();
-  const HolderLists previous = PreviousHolders();
+  MeetReturned();
   const bool by_settings = IsCalm();  // there is no other reason
   EpochChange& change = change_.emplace();
   change.number = ++newest_;
   change.cause = by_settings ? "settings" : CauseOfChange();
+  change.by_settings = by_settings;
+  change.began = clock_.Now();
+  change_status_.Clear();
+  if (is_broken_) {
+    StartHalt();
+  } else {
+    StartPrepare();
+  }
+}
+
+void Coordinator::StartPrepare() {
+  const absl::Time now = clock_.Now();
+  const HolderLists previous = PreviousHolders();
+  EpochChange& change = *change_;
   change.by_load = !rebalance_.done;
   change.holders =
-      by_settings ? PlanBySettings() : PlanHolders(Candidates(), previous, change.by_load);
+      change.by_settings ? PlanBySettings() : PlanHolders(Candidates(), previous, change.by_load);
+  change.ranks = RanksOf(change.holders);
   change.settings = config_.placement;
   change.moved = CountMoves(previous, change.holders);
-  change.began = now;
   first_join_ = absl::InfiniteFuture();
+  change.participants.clear();
   for (auto& [id, worker] : workers_) {
     if (worker.is_whole()) continue;
-    if (worker.started) {
+    if (worker.is_there()) {
       change.participants.insert(id);
     } else {
       first_join_ = now;
     }
   }
-  change_status_.Clear();
   EnterPhase(EpochChange::Phase::kPrepare, config_.prepare_limit);
   Note(absl::StrCat("epoch ", change.number, " (", change.cause, "): prepare, ", change.moved,
-                    " of ", CountHeld(change.holders), " experts move, ", Candidates().size(),
-                    " expert workers"));
+                    " of ", CountHeld(change.holders), " experts move, ",
+                    AreRanks() ? change.ranks.size() : Candidates().size(),
+                    AreRanks() ? " ranks" : " expert workers"));
   v1::CoordinatorMessage message;
-  *message.mutable_prepare() = PlacementOf(change.number, change.holders, workers_);
+  *message.mutable_prepare() = PlacementOf(change, workers_);
   for (const std::string& id : change.participants) {
     output_.Send(workers_.at(id).stream, message);
   }
@@ -272,6 +298,8 @@ void Coordinator::StartCommit() {
   EnterPhase(EpochChange::Phase::kCommit, config_.commit_limit);
   epoch_ = change.number;
   holders_ = change.holders;
+  // Some ranks enter it while others are still in the one before.
+  ranks_.insert(change.ranks.begin(), change.ranks.end());
   placed_by_ = change.settings;
   moved_ += change.moved;
   committed_at_ = clock_.Now();
@@ -289,11 +317,12 @@ void Coordinator::StartRetire() {
   EpochChange& change = *change_;
   change_status_.set_commit_seconds(LeavePhase());
   finished_epoch_ = epoch_;
+  ranks_ = change.ranks;
   Note(absl::StrCat(
       "epoch ", epoch_, ": committed by all after ",
       absl::FormatDuration(absl::Trunc(clock_.Now() - change.began, absl::Microseconds(100)))));
   std::erase_if(change.participants,
-                [this](const std::string& id) { return !workers_.at(id).is_expert(); });
+                [this](const std::string& id) { return !workers_.at(id).holds(); });
   EnterPhase(EpochChange::Phase::kRetire, config_.commit_limit);
   v1::CoordinatorMessage message;
   message.mutable_retire()->set_epoch(epoch_);
@@ -320,6 +349,7 @@ void Coordinator::AbandonChange(const std::string& why) {
                     why));
   change_status_ = ChangeStatus();
   change_status_.set_phase("given up");
+  if (change_->phase == EpochChange::Phase::kPrepare) HaltWhoMayHaveEntered();
   change_.reset();
 }
 
@@ -349,7 +379,8 @@ void Coordinator::LetGo() {
 }
 
 bool Coordinator::MayGo(const Worker& worker) const {
-  if (!worker.is_expert()) return !worker.started || worker.idle_beats >= 2;
+  if (worker.is_rank()) return MayRankGo(worker);
+  if (worker.attends()) return !worker.started || worker.idle_beats >= 2;
   if (change_.has_value()) return false;
   if (Candidates().empty()) return true;  // nobody can take over
   // While somebody has not heard of the epoch in force, the one before it is still used.

@@ -25,7 +25,8 @@ std::string Shown(const std::vector<std::string>& ids) {
 
 absl::Status CheckCount(v1::Role role, int count) {
   if (std::find(kRoles.begin(), kRoles.end(), role) == kRoles.end()) {
-    return absl::InvalidArgumentError("role: must be ROLE_ATTENTION, ROLE_EXPERT or ROLE_WHOLE");
+    return absl::InvalidArgumentError(
+        "role: must be ROLE_ATTENTION, ROLE_EXPERT, ROLE_WHOLE or ROLE_COLOCATED");
   }
   if (count < 1 || count > kMostWorkers) {
     return absl::InvalidArgumentError(
@@ -69,8 +70,8 @@ bool Coordinator::IsSupervised(const Worker& worker) const {
 std::vector<std::string> Coordinator::ChooseLeavers(v1::Role role, int count) const {
   const auto cost = [this](const Worker& worker) {
     const std::int64_t load =
-        worker.is_expert() ? static_cast<std::int64_t>(ExpertsOf(holders_, worker.id()).size())
-                           : worker.beat.running() + worker.beat.waiting();
+        worker.attends() ? worker.beat.running() + worker.beat.waiting()
+                         : static_cast<std::int64_t>(ExpertsOf(holders_, worker.id()).size());
     return std::make_pair(IsReady(worker), load);
   };
   std::vector<const Worker*> staying = Staying(role);
@@ -87,8 +88,15 @@ std::vector<std::string> Coordinator::ChooseLeavers(v1::Role role, int count) co
 }
 
 // Expert workers are for attention workers. Where neither is, nor was asked for, whole workers do
-// the work of both. Attention and expert workers compute on CPUs.
+// the work of both. Attention and expert workers that are no ranks compute on CPUs.
 absl::Status Coordinator::CheckUse(v1::Role role) const {
+  if (role == v1::ROLE_COLOCATED && !agreement_.ranks().value_or(true)) {
+    return absl::FailedPreconditionError(
+        "the workers of this cluster exchange rows by streams, and colocated workers are ranks: it "
+        "would refuse them; `sextant scale attention N` and `sextant scale experts N` change how "
+        "many workers there are");
+  }
+  if (IsOfRanks(role)) return absl::OkStatus();
   if (role != v1::ROLE_WHOLE && agreement_.numeric_profile() == kGpuProfile) {
     return absl::FailedPreconditionError(absl::StrCat(
         "this cluster computes on GPUs, and would refuse ", RoleText(role, 2),
@@ -108,6 +116,11 @@ absl::StatusOr<v1::ChangeProgress> Coordinator::PlanScale(v1::Role role, int cou
   RETURN_IF_ERROR(CheckCount(role, count));
   RETURN_IF_ERROR(CheckUse(role));
   const int now = static_cast<int>(Staying(role).size());
+  if (count > now && host_.has_value() && IsOfRanks(role)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "there are ", now, " ", RoleText(role, now), ", which are ranks, and ", host_->name,
+        " cannot start such workers yet; start them by hand, and they join by themselves"));
+  }
   const std::vector<std::string> leavers = ChooseLeavers(role, std::max(now - count, 0));
   v1::ChangeProgress plan;
   plan.set_phase("plan");
@@ -117,12 +130,12 @@ absl::StatusOr<v1::ChangeProgress> Coordinator::PlanScale(v1::Role role, int cou
     absl::StrAppend(&message, ": ", count - now, " will be ",
                     host_.has_value() ? "started by " + host_->name : "waited for");
   }
-  if (role == v1::ROLE_EXPERT && !holders_.empty()) {
+  const bool holds = role == v1::ROLE_EXPERT || role == v1::ROLE_COLOCATED;
+  if (holds && !holders_.empty()) {
     std::vector<std::string> workers;
-    for (const Worker* worker : Staying(role)) {
-      if (std::find(leavers.begin(), leavers.end(), worker->id()) == leavers.end()) {
-        workers.push_back(worker->id());
-      }
+    for (const auto& [id, worker] : workers_) {
+      if (!worker.holds() || worker.leaving) continue;
+      if (std::find(leavers.begin(), leavers.end(), id) == leavers.end()) workers.push_back(id);
     }
     // Names of their own for those who are to come; which they are does not change how many move.
     for (int i = now; i < count; ++i) workers.push_back(absl::StrCat("~", i));
@@ -177,7 +190,8 @@ void Coordinator::SendSurplusAway() {
 }
 
 bool Coordinator::IsReached(v1::Role role, const ScaleGoal& goal) const {
-  const bool is_settled = !change_.has_value() && finished_epoch_ == epoch_ && !HasOrphans();
+  const bool is_settled =
+      !change_.has_value() && finished_epoch_ == epoch_ && !HasOrphans() && !is_broken_;
   if (role != v1::ROLE_WHOLE && !is_settled) return false;
   int ready = 0;
   for (const auto& [id, worker] : workers_) {
@@ -233,8 +247,14 @@ void Coordinator::HostClosed(StreamId stream) {
   Advance();
 }
 
+// Whether workers of the role are ranks: what no host can start.
+bool Coordinator::IsOfRanks(v1::Role role) const {
+  return role == v1::ROLE_COLOCATED || (role != v1::ROLE_WHOLE && AreRanks());
+}
+
 // Those that it does not supervise are counted, and the host runs the rest.
 void Coordinator::SetHostWanted(v1::Role role, int count) {
+  if (IsOfRanks(role)) return;
   const std::vector<const Worker*> staying = Staying(role);
   const auto others = std::count_if(staying.begin(), staying.end(), [this](const Worker* worker) {
     return !IsSupervised(*worker);

@@ -36,6 +36,7 @@ v1::ClusterStatus Coordinator::Status() const {
   status.set_uptime_seconds(absl::ToDoubleSeconds(now - created_));
   for (const std::string& line : events_.lines()) status.add_events(line);
   *status.mutable_change() = ChangeStatus();
+  status.set_ranks(AreRanks());
   FillScales(status);
   FillLoad(status);
   return status;

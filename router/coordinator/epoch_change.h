@@ -13,13 +13,15 @@
 namespace sextant {
 
 struct EpochChange {
-  enum class Phase : std::uint8_t { kPrepare, kCommit, kRetire };
+  enum class Phase : std::uint8_t { kHalt, kPrepare, kCommit, kRetire };
 
   std::uint64_t number = 0;
-  std::string cause;  // as in EpochStatus
-  HolderLists holders;
-  PlacementSettings settings;  // by which it was planned
-  bool by_load = false;        // it evens out the load as well
+  std::string cause;            // as in EpochStatus
+  bool by_settings = false;     // nothing but other settings is the reason
+  HolderLists holders;          // empty before it is prepared
+  std::set<std::string> ranks;  // the members of an epoch of ranks
+  PlacementSettings settings;   // by which it was planned
+  bool by_load = false;         // it evens out the load as well
   Phase phase = Phase::kPrepare;
   std::set<std::string> participants;
   std::set<std::string> pending;  // those of them that have not answered in this phase
@@ -31,6 +33,8 @@ struct EpochChange {
 
 [[nodiscard]] inline const char* PhaseName(EpochChange::Phase phase) {
   switch (phase) {
+    case EpochChange::Phase::kHalt:
+      return "halt";
     case EpochChange::Phase::kPrepare:
       return "prepare";
     case EpochChange::Phase::kCommit:

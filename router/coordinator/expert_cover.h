@@ -15,7 +15,7 @@ struct ExpertCover {
   std::vector<std::int32_t> missing = {};
   // Expert workers that have died with experts in the epoch in force; ascending.
   std::int64_t holders_lost = 0;
-  // Attention and whole workers that have joined, ready or not.
+  // Workers that compute sequences and have joined, ready or not.
   std::int64_t attention_workers = 0;
 
   friend bool operator==(const ExpertCover&, const ExpertCover&) = default;

@@ -58,4 +58,20 @@ inline v1::ClusterStatus WholeClusterStatus() {
   return status;
 }
 
+// The first one's as ranks: with a colocated worker, which has half of the experts, in the place of
+// the attention worker.
+inline v1::ClusterStatus RanksStatus() {
+  v1::ClusterStatus status = SmallClusterStatus();
+  status.set_ranks(true);
+  v1::WorkerStatus& colocated = *status.mutable_workers(0);
+  colocated.set_role(v1::ROLE_COLOCATED);
+  colocated.set_worker_id("colocated-box-4-dd");
+  v1::WorkerStatus& expert = *status.mutable_workers(1);
+  expert.set_state("ready");
+  expert.clear_experts();
+  for (int i = 0; i < 4; ++i) colocated.add_experts(i);
+  for (int i = 4; i < 8; ++i) expert.add_experts(i);
+  return status;
+}
+
 }  // namespace sextant

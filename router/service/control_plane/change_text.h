@@ -7,7 +7,7 @@
 
 namespace sextant {
 
-// Prepare, commit or retire.
+// Halt, prepare, commit or retire.
 [[nodiscard]] bool IsUnderWay(const v1::EpochStatus& change);
 
 // "epoch 4: 2 of 5 workers have answered; 16 experts (3.10 MB) to move"

@@ -21,10 +21,12 @@ std::optional<v1::ChangeProgress> DrainProgress::Update(const v1::ClusterStatus&
   }
   if (first_experts_ < 0) first_experts_ = found->experts_size();
   progress.set_experts_moved(first_experts_ - found->experts_size());
-  progress.set_message(
-      found->role() == v1::ROLE_EXPERT
-          ? absl::StrCat(worker_id_, " holds ", found->experts_size(), " experts")
-          : absl::StrCat(worker_id_, " runs ", found->running() + found->waiting(), " sequences"));
+  const std::string held = absl::StrCat("holds ", found->experts_size(), " experts");
+  const std::string run = absl::StrCat("runs ", found->running() + found->waiting(), " sequences");
+  progress.set_message(absl::StrCat(worker_id_, " ",
+                                    found->role() == v1::ROLE_EXPERT      ? held
+                                    : found->role() == v1::ROLE_COLOCATED ? held + ", " + run
+                                                                          : run));
   const std::string said = absl::StrCat(progress.phase(), ": ", progress.message());
   if (said == said_) return std::nullopt;
   said_ = said;

@@ -23,9 +23,12 @@ std::string WorkersText(const v1::ScaleStatus& scale, const v1::ClusterStatus& s
     if (!status.host().problem().empty()) absl::StrAppend(&text, "; ", status.host().problem());
     return text;
   }
-  const std::string program = scale.role() == v1::ROLE_WHOLE
-                                  ? "sextant worker"
-                                  : absl::StrCat(RoleName(scale.role()), "_worker");
+  const bool is_whole = scale.role() == v1::ROLE_WHOLE;
+  if (!is_whole && (status.ranks() || scale.role() == v1::ROLE_COLOCATED)) {
+    return absl::StrCat(text, "; nobody starts ranks, so start ", missing, " more by hand");
+  }
+  const std::string program =
+      is_whole ? "sextant worker" : absl::StrCat(RoleName(scale.role()), "_worker");
   return absl::StrCat(text, "; nobody starts processes for this router, so start ", missing,
                       " more: ", program, " --model DIR --router ADDRESS (docs/cluster.md)");
 }

@@ -39,6 +39,17 @@ whole  whole-box-3-cc  unix:/run/w  ready  0      all      10%    8        0    
 )");
 }
 
+TEST(ClusterTableTest, AColocatedWorkerHasExpertsAndSequences) {
+  EXPECT_EQ(ClusterTable(RanksStatus(), false),
+            R"(sextant 0.1.0, up 3m12s: steady, epoch 4, 8 of 8 experts held
+model - -, bf16, profile cpu-avx2; requests: 0 running, 2 of 256 queued
+
+ROLE       WORKER              ADDRESS      STATE  EPOCH  EXPERTS  CACHE  RUNNING  WAITING  TOKENS/S
+colocated  colocated-box-4-dd  unix:/run/a  ready  4      0-3      25%    3        0        41.2
+expert     expert-box-2-bb     unix:/run/e  ready  4      4-7      -      -        -        -
+)");
+}
+
 TEST(ClusterTableTest, EventsComeOnRequest) {
   EXPECT_THAT(ClusterTable(SmallClusterStatus(), false), Not(HasSubstr("something happened")));
   EXPECT_THAT(ClusterTable(SmallClusterStatus(), true), HasSubstr("something happened\n"));

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "tests/support/small_cluster_status.h"
 
@@ -71,6 +73,22 @@ TEST(TopViewTest, AClusterOfWholeWorkersSpeaksOfNoOthers) {
   EXPECT_THAT(lines, Each(Not(HasSubstr("ATTENTION"))));
   EXPECT_THAT(lines, Each(Not(HasSubstr("HELD"))));
   EXPECT_THAT(TopLine(WholeClusterStatus()), HasSubstr("attention=0 expert=0 whole=1 "));
+}
+
+TEST(TopViewTest, ColocatedWorkersHaveSequencesAndExperts) {
+  v1::ClusterStatus status = RanksStatus();
+  status.mutable_change()->set_epoch(4);
+  status.mutable_change()->set_phase("done");
+  status.mutable_change()->set_halt_seconds(0.003);
+  const std::vector<std::string> lines = TopScreen(status, {.columns = 100, .rows = 24});
+  EXPECT_THAT(lines, Contains(HasSubstr("COLOCATED")));
+  EXPECT_THAT(lines, Contains(HasSubstr("; halt 3 ms; prepare 0")));
+  EXPECT_THAT(lines, Each(Not(HasSubstr("ATTENTION"))));
+  const auto named = [](const std::string& line) {
+    return line.find("colocated-box-4-dd") != std::string::npos;
+  };
+  EXPECT_EQ(std::count_if(lines.begin(), lines.end(), named), 2);
+  EXPECT_THAT(TopLine(status), HasSubstr("attention=0 expert=1 whole=0 colocated=1 covered=8/8"));
 }
 
 TEST(TopViewTest, WholeWorkersBesideOthersComeFirst) {

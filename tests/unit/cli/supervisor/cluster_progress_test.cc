@@ -57,6 +57,9 @@ TEST(ServesTest, EveryExpertAndAnAttentionWorkerAreNeeded) {
   EXPECT_TRUE(Serves(status));
   status.set_experts_covered(63);
   EXPECT_FALSE(Serves(status));
+  status.set_experts_covered(64);
+  worker.set_role(v1::ROLE_COLOCATED);
+  EXPECT_TRUE(Serves(status));
 }
 
 }  // namespace

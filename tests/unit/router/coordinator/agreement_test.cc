@@ -43,6 +43,37 @@ TEST_F(AgreementTest, AWholeWorkerFitsIfItHasACache) {
   EXPECT_EQ(agreement_.Check(hello).code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(AgreementTest, ARankDoesNotFitOthersNorTheyIt) {
+  ExpectMismatch(RankHello(v1::ROLE_EXPERT, "e"), "EXCHANGE_MISMATCH", "ranks", "streams");
+  EXPECT_EQ(agreement_.ranks(), false);
+  Agreement of_ranks(kTestVersion, {}, "");
+  of_ranks.Adopt(WholeHello("w"));
+  EXPECT_FALSE(of_ranks.ranks().has_value());  // a whole worker exchanges nothing
+  ASSERT_TRUE(of_ranks.Check(RankHello(v1::ROLE_COLOCATED, "c")).ok());
+  of_ranks.Adopt(RankHello(v1::ROLE_COLOCATED, "c"));
+  EXPECT_EQ(of_ranks.ranks(), true);
+  EXPECT_EQ(Reason(of_ranks.Check(AttentionHello("a"))), "EXCHANGE_MISMATCH");
+  EXPECT_TRUE(of_ranks.Check(RankHello(v1::ROLE_ATTENTION, "a")).ok());
+  EXPECT_TRUE(of_ranks.Check(WholeHello("w")).ok());
+}
+
+TEST_F(AgreementTest, AColocatedWorkerIsARankAndAWholeOneIsNone) {
+  v1::Hello colocated = RankHello(v1::ROLE_COLOCATED, "c");
+  colocated.set_rank(false);
+  v1::Hello whole = WholeHello("w");
+  whole.set_rank(true);
+  for (const v1::Hello& hello : {colocated, whole}) {
+    EXPECT_EQ(agreement_.Check(hello).code(), absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST_F(AgreementTest, WhatARankHoldsIsChecked) {
+  Agreement of_ranks(kTestVersion, {}, "");
+  v1::Hello hello = RankHello(v1::ROLE_EXPERT, "e");
+  hello.mutable_holding()->add_ranks()->add_experts(8);
+  EXPECT_EQ(of_ranks.Check(hello).code(), absl::StatusCode::kInvalidArgument);
+}
+
 // What one GPU computes no CPU does, nor the other way round.
 TEST(AgreementOfGpusTest, AProfileOfGpusAloneKeepsOthersOut) {
   v1::Hello gpu = WholeHello("gpu");

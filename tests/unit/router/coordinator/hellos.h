@@ -42,6 +42,15 @@ inline v1::Hello WholeHello(const std::string& worker_id, int num_experts = 8) {
   return hello;
 }
 
+// Of a worker that is a rank: attention, expert or colocated.
+inline v1::Hello RankHello(v1::Role role, const std::string& worker_id, int num_experts = 8) {
+  v1::Hello hello = role == v1::ROLE_EXPERT ? ExpertHello(worker_id, num_experts)
+                                            : AttentionHello(worker_id, num_experts);
+  hello.set_role(role);
+  hello.set_rank(true);
+  return hello;
+}
+
 inline v1::Hello HelloOf(v1::Role role, const std::string& worker_id, int num_experts) {
   if (role == v1::ROLE_EXPERT) return ExpertHello(worker_id, num_experts);
   return role == v1::ROLE_WHOLE ? WholeHello(worker_id, num_experts)

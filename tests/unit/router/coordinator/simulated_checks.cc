@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "router/coordinator/placed_workers.h"
 #include "tests/unit/router/coordinator/simulated_cluster.h"
 
 namespace sextant {
@@ -14,7 +15,8 @@ void SimulatedCluster::CheckPrepare(const v1::Placement& placement) {
   newest_prepare_ = placement.epoch();
   ++epochs_begun_;
   std::vector<int> holders(static_cast<std::size_t>(num_experts), 0);
-  for (const v1::PlacedWorker& placed : placement.expert_workers()) {
+  CheckRanks(placement);
+  for (const v1::PlacedWorker& placed : PlacedWorkers(placement)) {
     const bool there = std::any_of(open_.begin(), open_.end(), [&](const auto& entry) {
       return entry.second.worker_id == placed.worker_id();
     });
@@ -38,7 +40,8 @@ void SimulatedCluster::CheckCommit(std::uint64_t epoch) {
 
 void SimulatedCluster::CheckRetire(std::uint64_t epoch) {
   for (const auto& [stream, open] : open_) {
-    if (open.told_commit == 0 || open.worker_id.front() != 'a') continue;
+    const bool attends = open.worker_id.front() == 'a' || open.worker_id.front() == 'c';
+    if (open.told_commit == 0 || !attends) continue;
     if (open.told_commit != epoch || open.heard_committed != epoch) {
       Violation(absl::StrCat("retire ", epoch, " while ", open.worker_id, " uses ",
                              open.heard_committed));
@@ -49,18 +52,28 @@ void SimulatedCluster::CheckRetire(std::uint64_t epoch) {
 // What attention workers that are members reach this worker for must be held by it.
 void SimulatedCluster::CheckReach(const SimulatedWorker& expert_worker, const char* when) {
   for (const auto& [id, worker] : workers_) {
-    if (worker.is_expert() || !worker.committed_on_this_stream || !open_.contains(worker.stream)) {
+    if (!worker.attends() || !worker.committed_on_this_stream || !open_.contains(worker.stream)) {
       continue;
     }
-    for (const v1::PlacedWorker& placed : worker.committed.expert_workers()) {
+    for (const v1::PlacedWorker& placed : PlacedWorkers(worker.committed)) {
       if (placed.worker_id() != expert_worker.hello.worker_id()) continue;
       for (const int expert : placed.experts()) {
         if (expert_worker.held.contains(expert)) continue;
+        // A rank that is to go and has no sequence sends nothing.
+        if (worker.is_rank() && worker.running == 0 && IsLeaving(id)) continue;
         Violation(absl::StrCat(when, ", ", placed.worker_id(), " lacks expert ", expert, " that ",
                                id, " reaches it for in epoch ", worker.committed.epoch()));
       }
     }
   }
+}
+
+bool SimulatedCluster::IsLeaving(const std::string& id) const {
+  const v1::ClusterStatus status = Status();
+  const auto& workers = status.workers();
+  return std::any_of(workers.begin(), workers.end(), [&id](const v1::WorkerStatus& shown) {
+    return shown.worker_id() == id && shown.state() == "leaving";
+  });
 }
 
 void SimulatedCluster::CheckSteady() {
@@ -70,12 +83,14 @@ void SimulatedCluster::CheckSteady() {
   int experts = 0;
   for (const auto& [id, worker] : workers_) {
     if (worker.over.has_value()) continue;
-    if (worker.is_expert()) ++experts;
-    if (!worker.is_expert()) attention.push_back(id);
+    if (worker.holds()) ++experts;
+    if (worker.attends()) attention.push_back(id);
     if (worker.is_whole()) whole.push_back(id);
   }
   if (!whole.empty() && !cover_.missing.empty()) Violation("experts are missing in the end");
-  if (experts == 0) {
+  CheckEntered(status);
+  // Ranks have no epoch without one that attends.
+  if (experts == 0 || (status.ranks() && attention == whole)) {
     if (directory_ != whole) Violation("not those that need no expert worker are ready in the end");
     return;
   }
@@ -100,7 +115,7 @@ void SimulatedCluster::CheckSteady() {
       Violation(absl::StrCat(shown.worker_id(), " is in epoch ", worker.committed.epoch(),
                              " in the end, and not in ", status.epoch()));
     }
-    if (!worker.is_expert()) continue;
+    if (!worker.holds()) continue;
     const std::set<int> placed(shown.experts().begin(), shown.experts().end());
     if (worker.held != placed) {
       Violation(absl::StrCat(shown.worker_id(), " does not hold what is placed on it"));

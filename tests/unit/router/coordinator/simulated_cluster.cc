@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/membership/roles.h"
+#include "router/coordinator/placed_workers.h"
 
 namespace sextant {
 namespace {
@@ -118,7 +119,7 @@ void SimulatedCluster::RunHost() {
     host_.leaving.insert(orders.leaving_pids().begin(), orders.leaving_pids().end());
     host_.members = {orders.member_pids().begin(), orders.member_pids().end()};
   }
-  for (const v1::Role role : kRoles) KeepProcesses(role);
+  for (const v1::Role role : kHostedRoles) KeepProcesses(role);
   ReportHost();
 }
 
@@ -173,15 +174,23 @@ bool SimulatedCluster::DeliverToWorker(SimulatedWorker& worker) {
   if (!worker.inbox.empty()) {
     const v1::CoordinatorMessage message = std::move(worker.inbox.front());
     worker.inbox.pop_front();
-    Obey(worker, message);
+    if (worker.is_rank()) {
+      ObeyRank(worker, message);
+    } else {
+      Obey(worker, message);
+    }
     return true;
   }
+  if (worker.is_rank() && RunRole(worker)) return true;
   if (!worker.end.has_value()) return false;
   const absl::Status status = *worker.end;
   LoseStream(worker);
   const bool refused = status.code() == absl::StatusCode::kFailedPrecondition ||
                        status.code() == absl::StatusCode::kInvalidArgument;
-  if (status.ok() || refused) worker.over = status;
+  if (status.ok() || refused) {
+    worker.over = status;
+    worker.rank = SimulatedRank();
+  }
   return true;
 }
 
@@ -214,7 +223,10 @@ std::size_t SimulatedCluster::SentBy(
 void SimulatedCluster::Tell(StreamId stream, const v1::WorkerMessage& message) {
   if (const auto found = open_.find(stream); found != open_.end()) {
     OpenStream& open = found->second;
-    if (message.has_hello()) newest_told_ = std::max(newest_told_, message.hello().newest_epoch());
+    if (message.has_hello()) {
+      newest_told_ = std::max(newest_told_, message.hello().newest_epoch());
+      open.heard_hello = true;
+    }
     if (message.has_prepared() && message.prepared().error().empty()) {
       open.heard_prepared = message.prepared().epoch();
     }
@@ -248,6 +260,7 @@ void SimulatedCluster::DeliverEverything() {
 
 void SimulatedCluster::Pass(absl::Duration duration) {
   clock.Advance(duration);
+  MoveEngines();  // those that somebody frozen has held up
   for (auto& [id, worker] : workers_) {
     if (!worker.welcomed || worker.frozen || worker.starting) continue;
     if (clock.Now() < worker.next_beat) continue;
@@ -320,7 +333,7 @@ void SimulatedCluster::Obey(SimulatedWorker& worker, const v1::CoordinatorMessag
                              " and has committed ", worker.committed.epoch()));
     }
     worker.held.clear();
-    for (const v1::PlacedWorker& placed : worker.committed.expert_workers()) {
+    for (const v1::PlacedWorker& placed : PlacedWorkers(worker.committed)) {
       if (placed.worker_id() != worker.hello.worker_id()) continue;
       worker.held.insert(placed.experts().begin(), placed.experts().end());
     }
@@ -336,6 +349,7 @@ void SimulatedCluster::LoseStream(SimulatedWorker& worker) {
   worker.committed_on_this_stream = false;
   worker.inbox.clear();
   worker.outbox.clear();
+  worker.rank.commands.clear();
   worker.end.reset();
 }
 
@@ -362,9 +376,11 @@ void SimulatedCluster::Send(StreamId stream, const v1::CoordinatorMessage& messa
   }
   if (message.has_prepare()) {
     CheckPrepare(message.prepare());
+    if (SimulatedWorker* told = WorkerOf(stream)) CheckAborts(*told);
     found->second.told_prepare = message.prepare().epoch();
   } else if (message.has_commit()) {
     CheckCommit(message.commit().epoch());
+    if (SimulatedWorker* told = WorkerOf(stream)) CheckCanLeave(*told, message.commit().epoch());
     found->second.told_commit = message.commit().epoch();
   } else if (message.has_retire()) {
     CheckRetire(message.retire().epoch());
@@ -374,10 +390,10 @@ void SimulatedCluster::Send(StreamId stream, const v1::CoordinatorMessage& messa
     const v1::ClusterStatus status = Status();
     const bool others = std::any_of(
         status.workers().begin(), status.workers().end(), [](const v1::WorkerStatus& other) {
-          return other.role() == v1::ROLE_EXPERT &&
+          return (other.role() == v1::ROLE_EXPERT || other.role() == v1::ROLE_COLOCATED) &&
                  (other.state() == "ready" || other.state() == "silent");
         });
-    if (worker != nullptr && worker->is_expert() && others) {
+    if (worker != nullptr && worker->holds() && others) {
       worker->held.clear();
       CheckReach(*worker, "with goodbye");
     }
@@ -401,6 +417,12 @@ void SimulatedCluster::Plant(SimulatedWorker& worker, const v1::CoordinatorMessa
     v1::WorkerMessage committed;
     committed.mutable_committed()->set_epoch(message.commit().epoch());
     worker.outbox.push_back(committed);
+  }
+  if (bug == PlantedBug::kSkipHalts && message.has_halt() && !worker.holds()) {
+    worker.inbox.pop_back();
+    v1::WorkerMessage halted;
+    halted.mutable_halted()->set_before(message.halt().before());
+    worker.outbox.push_back(halted);
   }
   if (bug == PlantedBug::kGoodbyeAtOnce && message.has_alive() && worker.leaving &&
       worker.is_expert()) {

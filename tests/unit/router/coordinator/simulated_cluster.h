@@ -11,6 +11,13 @@
 //     none uses an older epoch
 //   - no whole worker is told of an epoch
 //   - no expert worker drops, or is let go with, an expert that an attention worker reaches it for
+// And of ranks (simulated_ranks.cc):
+//   - an epoch names those that attend or hold experts, by id, and has a conductor
+//   - what each is told is what HeldEpochs accepts
+//   - none is told to prepare, and thus to abort, while another one waits in an epoch that was
+//     halted, or whose ranks are not all there
+//   - none is told to commit while it is in an epoch that cannot have a last step
+//   - those that may be given sequences are not in two epochs whose ranks are all in them
 #pragma once
 
 #include <cstdint>
@@ -21,13 +28,27 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "common/membership/held_epochs.h"
 #include "router/coordinator/coordinator.h"
 #include "tests/support/manual_clock.h"
 #include "tests/unit/router/coordinator/hellos.h"
 
 namespace sextant {
+
+// What the engine of a rank is in, and what its member has still to do.
+struct SimulatedRank {
+  HeldEpochs books;
+  std::deque<v1::CoordinatorMessage> commands;    // a halt overtakes them
+  std::map<std::uint64_t, v1::Placement> epochs;  // prepared, and not aborted since
+  std::set<std::uint64_t> communicators;          // of epochs that it has entered
+  std::uint64_t halted_before = 0;
+  std::uint64_t entered = 0;     // 0: none
+  std::uint64_t committing = 0;  // it waits in Commit; 0: it does not
+  StreamId committing_for = 0;   // who is to be answered
+};
 
 // What one process of a worker knows; obeys as common/membership does.
 struct SimulatedWorker {
@@ -54,6 +75,13 @@ struct SimulatedWorker {
   std::uint64_t newest = 0;
   std::optional<absl::Status> over;  // refused, or goodbye (OK)
 
+  SimulatedRank rank;
+
+  [[nodiscard]] bool is_rank() const { return hello.rank(); }
+  [[nodiscard]] bool attends() const { return hello.role() != v1::ROLE_EXPERT; }
+  [[nodiscard]] bool holds() const {
+    return hello.role() == v1::ROLE_EXPERT || hello.role() == v1::ROLE_COLOCATED;
+  }
   [[nodiscard]] bool is_expert() const { return hello.role() == v1::ROLE_EXPERT; }
   [[nodiscard]] bool is_whole() const { return hello.role() == v1::ROLE_WHOLE; }
 };
@@ -81,6 +109,9 @@ class SimulatedCluster final : public CoordinatorOutput {
     return Add(AttentionHello(id, num_experts));
   }
   SimulatedWorker& AddWhole(const std::string& id) { return Add(WholeHello(id, num_experts)); }
+  SimulatedWorker& AddRank(v1::Role role, const std::string& id) {
+    return Add(RankHello(role, id, num_experts));
+  }
   void Dial(SimulatedWorker& worker);  // after it has lost its stream
   // The process is gone; the coordinator learns it when HearOfEnds delivers that.
   void Kill(SimulatedWorker& worker);
@@ -141,6 +172,7 @@ class SimulatedCluster final : public CoordinatorOutput {
     kRetireWithCommit,  // expert workers drop experts before attention workers have switched
     kGoodbyeAtOnce,     // a worker that wishes to leave is let go before it is drained
     kSkipCommits,       // attention workers are believed to have switched to every second epoch
+    kSkipHalts,         // ranks that hold no experts are believed to have halted
   };
   PlantedBug bug = PlantedBug::kNone;
 
@@ -163,9 +195,27 @@ class SimulatedCluster final : public CoordinatorOutput {
   void Answer(SimulatedWorker& worker, v1::WorkerMessage message);
   void Tell(StreamId stream, const v1::WorkerMessage& message);
 
+  // Ranks (simulated_ranks.cc).
+  void ObeyRank(SimulatedWorker& worker, const v1::CoordinatorMessage& message);
+  void ObeyHalt(SimulatedWorker& worker, std::uint64_t before);
+  bool RunRole(SimulatedWorker& worker);  // whether there was a command that it could obey
+  void PrepareRank(SimulatedWorker& worker, const v1::Placement& placement);
+  void CommitRank(SimulatedWorker& worker, std::uint64_t epoch);
+  void MoveEngines();
+  void TakeLastStep(const v1::Placement& epoch, std::uint64_t next);
+  void FinishCommits();
+  [[nodiscard]] bool AllAreIn(const v1::Placement& epoch);
+  [[nodiscard]] bool IsMember(const std::string& id) const;
+  void CheckRanks(const v1::Placement& placement);
+  void CheckAborts(const SimulatedWorker& worker);
+  void CheckCanLeave(const SimulatedWorker& worker, std::uint64_t next);
+  void CheckOneEpoch();
+  void CheckEntered(const v1::ClusterStatus& status);
+
   void CheckPrepare(const v1::Placement& placement);
   void CheckCommit(std::uint64_t epoch);
   void CheckRetire(std::uint64_t epoch);
+  [[nodiscard]] bool IsLeaving(const std::string& id) const;
   void CheckReach(const SimulatedWorker& expert_worker, const char* when);
   void Violation(const std::string& what);
   [[nodiscard]] SimulatedWorker* WorkerOf(StreamId stream);
@@ -180,6 +230,7 @@ class SimulatedCluster final : public CoordinatorOutput {
   // What the coordinator knows as open streams, and what was said on them.
   struct OpenStream {
     std::string worker_id;
+    bool heard_hello = false;
     std::uint64_t told_prepare = 0;
     std::uint64_t heard_prepared = 0;
     std::uint64_t told_commit = 0;
@@ -188,6 +239,9 @@ class SimulatedCluster final : public CoordinatorOutput {
   std::map<StreamId, OpenStream> open_;
   std::vector<StreamId> broken_;  // the coordinator has not heard of it yet
   std::deque<std::pair<StreamId, v1::WorkerMessage>> sent_;  // lately, without heartbeats
+
+  // By the epochs that are to end: those themselves, and what follows.
+  std::map<std::uint64_t, std::pair<v1::Placement, std::uint64_t>> last_steps_;
 
   std::vector<std::string> directory_;
   ExpertCover cover_;

@@ -16,6 +16,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "common/rpc/status.h"
+#include "router/coordinator/placed_workers.h"
 #include "tests/support/message_of.h"
 #include "tests/unit/router/coordinator/hellos.h"
 
@@ -37,7 +38,8 @@ class FakeRole final : public MemberRole {
 
   absl::Status Prepare(const v1::Placement& placement) override {
     const std::lock_guard<std::mutex> lock(mutex_);
-    for (const v1::PlacedWorker& placed : placement.expert_workers()) {
+    notes_.push_back(absl::StrCat("prepare ", placement.epoch()));
+    for (const v1::PlacedWorker& placed : PlacedWorkers(placement)) {
       if (placed.worker_id() == worker_id_) {
         held_.insert(placed.experts().begin(), placed.experts().end());
       }
@@ -45,14 +47,19 @@ class FakeRole final : public MemberRole {
     prepared_ = placement;
     return absl::OkStatus();
   }
-  void Commit(std::uint64_t /*epoch*/) override {
+  void Commit(std::uint64_t epoch) override {
     const std::lock_guard<std::mutex> lock(mutex_);
+    notes_.push_back(absl::StrCat("commit ", epoch));
     committed_ = prepared_;
+  }
+  void Halt(std::uint64_t before) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    notes_.push_back(absl::StrCat("halt ", before));
   }
   void Retire(std::uint64_t /*epoch*/) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     held_.clear();
-    for (const v1::PlacedWorker& placed : committed_.expert_workers()) {
+    for (const v1::PlacedWorker& placed : PlacedWorkers(committed_)) {
       if (placed.worker_id() == worker_id_) {
         held_.insert(placed.experts().begin(), placed.experts().end());
       }
@@ -82,11 +89,17 @@ class FakeRole final : public MemberRole {
     const std::lock_guard<std::mutex> lock(mutex_);
     return held_;
   }
+  // What it was told, but for retire.
+  std::vector<std::string> notes() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return notes_;
+  }
 
  private:
   const std::string worker_id_;
   std::mutex mutex_;
   std::set<int> held_;
+  std::vector<std::string> notes_;
   v1::Placement prepared_;
   v1::Placement committed_;
   std::mutex freeze_mutex_;
@@ -269,6 +282,27 @@ TEST_F(ControlPlaneTest, RestartedRouterFindsTheClusterAsItWas) {
   ASSERT_TRUE(AwaitSteady(5));
   EXPECT_EQ(Status().epoch(), 2U);
   for (const auto& [id, worker] : workers_) EXPECT_EQ(worker.role->held(), before[id]) << id;
+}
+
+TEST_F(ControlPlaneTest, RanksAreHaltedBeforeTheyPrepareWithoutOneThatHasDied) {
+  for (const char* id : {"c0", "c1"}) Add(RankHello(v1::ROLE_COLOCATED, id));
+  Add(RankHello(v1::ROLE_ATTENTION, "a0"));
+  ASSERT_TRUE(AwaitSteady(3));
+  EXPECT_THAT(directory(), ElementsAre("a0", "c0", "c1"));
+  // A new router keeps what all of them are in.
+  StopRouter();
+  StartRouter(target_);
+  ASSERT_TRUE(AwaitSteady(3));
+  workers_.erase("c1");
+  ASSERT_TRUE(AwaitSteady(2));
+  EXPECT_EQ(Status().epoch(), 3U);
+  for (const char* id : {"a0", "c0"}) {
+    EXPECT_THAT(workers_[id].role->notes(),
+                ElementsAre("prepare 1", "commit 1", "prepare 2", "commit 2", "halt 3", "prepare 3",
+                            "commit 3"))
+        << id;
+  }
+  ExpectEveryExpertHeldOnce();
 }
 
 TEST_F(ControlPlaneTest, DrainTellsHowFarItIs) {

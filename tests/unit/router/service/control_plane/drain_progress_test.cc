@@ -34,5 +34,13 @@ TEST(DrainProgressTest, IsDoneWhenTheWorkerHasGone) {
   EXPECT_EQ(last->experts_moved(), 4);
 }
 
+TEST(DrainProgressTest, AColocatedWorkerHasBothToGiveUp) {
+  DrainProgress progress("c0");
+  v1::ClusterStatus status = WithExperts("c0", 4);
+  status.mutable_workers(0)->set_role(v1::ROLE_COLOCATED);
+  status.mutable_workers(0)->set_running(2);
+  EXPECT_EQ(progress.Update(status)->message(), "c0 holds 4 experts, runs 2 sequences");
+}
+
 }  // namespace
 }  // namespace sextant
