@@ -166,6 +166,7 @@ EngineStats EngineThread::stats() const {
 EngineLoad EngineThread::load() const { return LoadOf(stats()); }
 
 bool EngineThread::Progressing(absl::Duration patience) const {
+  if (idle_wait_->waits_for_others()) return true;
   const MutexLock lock(mutex_);
   return !snapshot_.busy || clock_.Now() - snapshot_.moved <= patience;
 }

@@ -70,7 +70,8 @@ class EngineThread {
   // As of the last step.
   [[nodiscard]] EngineStats stats() const;
   [[nodiscard]] EngineLoad load() const;
-  // Whether the engine has nothing to do or has made a step, though in vain, within `patience`.
+  // Whether the engine has nothing to do, waits for others, or has made a step, though in vain,
+  // within `patience`.
   [[nodiscard]] bool Progressing(absl::Duration patience) const;
 
   void BeginDrain();

@@ -1,6 +1,6 @@
 // Where the engine thread waits when there is nothing to compute.
 //
-// Threads: any number wake, the engine thread waits.
+// Threads: the engine thread waits; everything else any thread, at any time.
 #pragma once
 
 #include "absl/status/status.h"
@@ -23,6 +23,9 @@ class IdleWait {
 
   // Ends a wait, or the next one; and whatever keeps a step that cannot begin.
   virtual void Wake() = 0;
+
+  // Whether the engine thread waits now, in a wait or in a step, for what others have to do first.
+  [[nodiscard]] virtual bool waits_for_others() const { return false; }
 };
 
 // Of an engine that nobody else waits for.

@@ -22,6 +22,7 @@ class RankWait final : public IdleWait {
   [[nodiscard]] absl::Status Wait() override;
   void WaitToRetry(const absl::Status& failed, absl::Duration pause) override;
   void Wake() override;
+  [[nodiscard]] bool waits_for_others() const override { return exchange_.gate().waited_at(); }
 
  private:
   RankExchange& exchange_;

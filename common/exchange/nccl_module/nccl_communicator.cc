@@ -47,6 +47,7 @@ std::unique_ptr<NcclCommunicator> NcclCommunicator::Join(const ncclUniqueId& id,
 }
 
 NcclCommunicator::~NcclCommunicator() {
+  (void)cudaSetDevice(device_);  // as where it is aborted: the thread may be anybody's
   if (!Finish()) Abort();
   std::thread ending;
   {

@@ -16,7 +16,8 @@
 //            is launched later, a few graphs at most; receives leave whatever was there, and the
 //            stream goes on: results are good for nothing unless Health() is OK after the stream
 //            has been waited for. A rank that has been aborted may make another's receive end with
-//            garbage: all Health() is to fail before the first Abort.
+//            garbage while that one's Health() is OK: all ranks have to know that nothing counts
+//            any more before the first Abort (rank_epochs.h).
 #pragma once
 
 #include <cstdint>

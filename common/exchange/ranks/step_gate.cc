@@ -74,8 +74,15 @@ absl::StatusOr<StepGate::Move> StepGate::Next(std::int64_t rows, bool exact) {
     // Before an offer of no rows: whoever is woken may have some.
     if ((rows == 0 || turn == Turn::kOut) && std::exchange(woken_, false)) return Woken{};
     if (turn == Turn::kOffer || (rows > 0 && pace_.may_raise())) return pace_.Offer(rows, exact);
+    waited_at_ = true;
     lock.Wait(changed_);
+    waited_at_ = false;
   }
+}
+
+bool StepGate::waited_at() const {
+  const MutexLock lock(mutex_);
+  return waited_at_;
 }
 
 void StepGate::Arrive() {

@@ -85,6 +85,8 @@ class StepGate {
   // There is something to look at: ends this Serve, or the next one; and a Begin without an epoch.
   void Wake();
   void Stop();
+  // Whether the engine thread waits here for what others say.
+  [[nodiscard]] bool waited_at() const;
 
   // As RankPace.
   void Prepare(const RankEpoch& epoch);
@@ -120,12 +122,13 @@ class StepGate {
   ConductorLink& link_;
   RankEngine& engine_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable changed_;  // for the engine thread
   std::condition_variable arrived_;  // for AwaitEntered
   RankPace pace_ ABSL_GUARDED_BY(mutex_);
   bool moving_ ABSL_GUARDED_BY(mutex_) = false;             // the engine is entering or leaving
   std::uint64_t ended_before_ ABSL_GUARDED_BY(mutex_) = 0;  // by EndBefore
+  bool waited_at_ ABSL_GUARDED_BY(mutex_) = false;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -342,6 +342,24 @@ TEST_F(EngineThreadTest, WorkThatDoesNotMoveIsSeen) {
   thread_ = nullptr;  // before the clock
 }
 
+TEST_F(EngineThreadTest, WorkThatWaitsForOthersMoves) {
+  ManualClock clock;
+  ScriptedWait wait;
+  wait.HoldUntilWoken();
+  Start({.clock = &clock, .idle_wait = &wait, .on_step = {}});
+  gate_.Close();
+  const Port port = Open();
+  port.Submit(1, Request(1, 5, 4));
+  gate_.WaitForArrivals(1);
+  clock.Advance(absl::Hours(1));
+  EXPECT_FALSE(thread_->Progressing(absl::Seconds(5)));
+  wait.SetWaitsForOthers(true);
+  EXPECT_TRUE(thread_->Progressing(absl::Seconds(5)));
+  gate_.Open();
+  port.WaitForEnd(1);
+  thread_ = nullptr;
+}
+
 TEST_F(EngineThreadTest, ManyStreamsFromManyThreadsGetWhatTheyGetAlone) {
   std::vector<std::vector<std::int32_t>> expected;
   for (std::uint32_t i = 0; i < 6; ++i) expected.push_back(RunAlone(Request(i, 3 + i, 10)).ids);

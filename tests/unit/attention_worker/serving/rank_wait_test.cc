@@ -4,6 +4,7 @@
 
 #include <future>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "tests/support/device/emulated_gpu.h"
@@ -53,6 +54,17 @@ TEST_F(RankWaitTest, IsWokenWithAndWithoutAnEpoch) {
   EXPECT_EQ(offered_.get_future().get(), 0);  // it is in the epoch, and has nothing
   wait_.Wake();
   EXPECT_TRUE(waiting.get().ok());
+}
+
+TEST_F(RankWaitTest, AStepThatWaitsForAnEpochWaitsForOthers) {
+  EXPECT_FALSE(wait_.waits_for_others());
+  auto begun = std::async(std::launch::async, [this] {
+    return exchange_->Begin({.rows = 1, .may_be_graph = true}).status();
+  });
+  while (!wait_.waits_for_others()) std::this_thread::yield();
+  wait_.Wake();
+  EXPECT_TRUE(absl::IsUnavailable(begun.get()));
+  EXPECT_FALSE(wait_.waits_for_others());
 }
 
 TEST_F(RankWaitTest, AWakeThatComesFirstIsKept) {

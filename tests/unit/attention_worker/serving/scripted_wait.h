@@ -31,6 +31,15 @@ class ScriptedWait final : public IdleWait {
     changed_.notify_all();
   }
 
+  [[nodiscard]] bool waits_for_others() const override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return for_others_;
+  }
+
+  void SetWaitsForOthers(bool waits) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for_others_ = waits;
+  }
   // From now on waits end when they are woken.
   void HoldUntilWoken() {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -55,6 +64,7 @@ class ScriptedWait final : public IdleWait {
   std::condition_variable changed_;
   bool held_ = false;
   bool woken_ = false;
+  bool for_others_ = false;
   int waits_ = 0;
   int retries_ = 0;
   absl::Status failure_;

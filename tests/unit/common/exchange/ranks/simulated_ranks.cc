@@ -210,7 +210,8 @@ void SimulatedRanks::Settle() {
     const Process& process = At(id);
     if (!process.alive) continue;
     const Turn rest = control_.InCurrent(id) ? Turn::kWait : Turn::kOut;
-    Require(process.pace.turn() == rest && process.stream.empty(),
+    Require(process.pace.turn() == rest && process.pace.out() == (rest == Turn::kOut) &&
+                process.stream.empty(),
             absl::StrCat("process ", id, " is not at rest"));
   }
   // Nobody has anything to do, and nobody hears or says anything.
