@@ -38,7 +38,7 @@ exec "$@"
 SEXTANT = """\
 case "$1" in
   generate) cat >/dev/null; echo '{"ids":[5,6]}' ;;
-  bench) echo "decode 32 at 512  4321.0 tokens/s: $*" ;;
+  bench) echo "decode 32 at 512  4321.0 tokens/s: $*, module $SEXTANT_NCCL_MODULE" ;;
   up) echo "ready cluster 127.0.0.1:1"; trap 'exit 0' TERM; while :; do sleep 0.1; done ;;
   status) echo "model demo, profile cuda" ;;
 esac
@@ -77,6 +77,7 @@ class FakeBundle:
             "engine_gpu_test": googletest(passed("Three")),
             "sextant": SEXTANT,
             "sextant_cuda.so": "",
+            "sextant_nccl.so": "",
             "cuda_kernels_benchmark": "echo 'norm with residual, 64 rows  12.3 us'",
         }
         self.tools = {"nvidia-smi": NVIDIA_SMI, "compute-sanitizer": SANITIZER}
