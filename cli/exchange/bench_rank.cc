@@ -29,6 +29,14 @@ void BeAHost(int rank) {
   setenv("NCCL_MNNVL_ENABLE", "0", 0);
 }
 
+absl::StatusOr<CudaBackend> OpenGpu(const BenchRankOptions& options) {
+  absl::StatusOr<CudaBackend> backend = OpenCuda(GpuOf(options.gpus, options.rank));
+  if (backend.ok() || options.rank == 0 || !options.gpus.empty()) return backend;
+  return absl::Status(
+      backend.status().code(),
+      absl::StrCat(backend.status().message(), "; --gpus 0 puts all ranks on one card"));
+}
+
 }  // namespace
 
 int GpuOf(const std::vector<int>& gpus, int rank) {
@@ -47,7 +55,7 @@ absl::StatusOr<RankReport> MeasureAsRank(const BenchRankOptions& options,
   ASSIGN_OR_RETURN(const ModelConfig model, ReadModelConfig(options.model));
   ASSIGN_OR_RETURN(const RankLayout layout, MakeBenchLayout(model.n_routed_experts, options.ranks));
   if (ShareGpus(options.gpus, options.ranks.ranks)) BeAHost(options.rank);
-  ASSIGN_OR_RETURN(const CudaBackend backend, OpenCuda(GpuOf(options.gpus, options.rank)));
+  ASSIGN_OR_RETURN(const CudaBackend backend, OpenGpu(options));
   ASSIGN_OR_RETURN(const std::unique_ptr<RankNetwork> network, OpenNccl());
   std::string id = absl::HexStringToBytes(options.id);
   if (options.rank == 0) {

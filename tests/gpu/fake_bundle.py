@@ -39,7 +39,7 @@ exec "$@"
 SEXTANT = """\
 case "$1" in
   generate) cat >/dev/null; echo '{"ids":[5,6]}' ;;
-  bench) echo "decode 32 at 512  4321.0 tokens/s: $*" ;;
+  bench) echo "decode 32 at 512  4321.0 tokens/s: $*, module $SEXTANT_NCCL_MODULE" ;;
   chat) echo "an answer" ;;
   up | worker)
     : >"$0.worker.$$"
@@ -90,6 +90,7 @@ class FakeBundle:
             "engine_gpu_test": googletest(passed("Three")),
             "sextant": SEXTANT,
             "sextant_cuda.so": "",
+            "sextant_nccl.so": "",
             "cuda_kernels_benchmark": "echo 'norm with residual, 64 rows  12.3 us'",
         }
         self.tools = {"nvidia-smi": NVIDIA_SMI, "compute-sanitizer": SANITIZER}

@@ -14,11 +14,15 @@ ANSWERS_LIMIT_S = 60
 CLUSTER_LIMIT_S = 60
 RANKS_LIMIT_S = 180  # eight processes with a context each come and go
 BENCH_LIMIT_S = 90
+EXCHANGE_LIMIT_S = 90  # processes with a context each, and messages over sockets
 KERNELS_LIMIT_S = 60
 SANITIZED_LIMIT_S = 30
 
 # A 40 GB card, on any that is larger.
 DEVICE_MEMORY = "40GiB"
+# Of the bench of the exchange, all on the card.
+EXCHANGE_RANKS = (2, 4, 8)
+
 # DeepSeek-V2-Lite's weights and 256 sequences of 4097 tokens: 29 GiB and 30 GiB, and workspaces.
 WHOLE_CARD_MIB = 64 << 10
 
@@ -46,8 +50,8 @@ class Plan:
         steps = [self._test(test, TEST_LIMIT_S) for test in kernels]
         steps += [self._test(test, NCCL_TEST_LIMIT_S if "nccl" in test.name else
                              ENGINE_TEST_LIMIT_S) for test in others]
-        steps += [self._answers(), self._cluster(), self._ranks(), *self._engine(memory_mib), self._streams(),
-                  self._kernels()]
+        steps += [self._answers(), self._cluster(), *self._ranks(), *self._engine(memory_mib),
+                  self._streams(), *self._exchange(), self._kernels()]
         if sanitizer is None:
             self.left_out.append("compute-sanitizer (memcheck, racecheck, initcheck): it is not "
                                  "installed here")
@@ -84,25 +88,46 @@ class Plan:
                     exit_status, shows_output=True)
 
     def _ranks(self):
+        if not self._has_nccl("ranks that share the card"):
+            return []
         script = pathlib.Path(__file__).parent / "ranks.py"
         command = [sys.executable, "-B", str(script), str(self._programs / "sextant"),
                    str(self._data / "models" / "demo")]
-        return Step("ranks that share the card", command, RANKS_LIMIT_S, "cluster.log", exit_status,
-                    shows_output=True)
+        return [Step("ranks that share the card", command, RANKS_LIMIT_S, "cluster.log",
+                     exit_status, shows_output=True)]
 
-    def _bench(self, title, what, *arguments):
+    def _has_nccl(self, what):
+        found = (self._programs / "sextant_nccl.so").is_file()
+        if not found:
+            self.left_out.append(f"{what}: the bundle was built without NCCL")
+        return found
+
+    def _bench(self, title, what, limit_s, *arguments):
         command = [str(self._programs / "sextant"), "bench", what, "--model", str(self._v2_lite),
-                   "--weights", "random", "--device", "cuda", *arguments]
-        return Step(title, command, BENCH_LIMIT_S, f"bench-{what}.log", exit_status,
-                    shows_output=True)
+                   *arguments]
+        return Step(title, command, limit_s, "bench.log", exit_status, shows_output=True)
+
+    def _bench_model(self, title, what, *arguments):
+        return self._bench(title, what, BENCH_LIMIT_S, "--weights", "random", "--device", "cuda",
+                           *arguments)
 
     def _bench_engine(self, title, *arguments):
-        return self._bench(title, "engine", "--rounds", "3", "--kernels", *arguments)
+        return self._bench_model(title, "engine", "--rounds", "3", "--kernels", *arguments)
 
     def _streams(self):
-        return self._bench(f"bench streams, {DEVICE_MEMORY}, 32 at once", "streams",
-                           "--device-memory", DEVICE_MEMORY, "--streams", "32", "--requests", "64",
-                           "--prompt-tokens", "512", "--max-tokens", "128")
+        return self._bench_model(f"bench streams, {DEVICE_MEMORY}, 32 at once", "streams",
+                                 "--device-memory", DEVICE_MEMORY, "--streams", "32",
+                                 "--requests", "64", "--prompt-tokens", "512",
+                                 "--max-tokens", "128")
+
+    def _exchange(self):
+        if not self._has_nccl("bench exchange"):
+            return []
+        return [self._bench(f"bench exchange, {ranks} ranks on the card", "exchange",
+                            EXCHANGE_LIMIT_S, "--ranks", str(ranks), "--gpus", "0",
+                            "--batch", "1,32,256", "--prompt", "512", "--layers", "4",
+                            "--rounds", "5")
+                for ranks in EXCHANGE_RANKS]
 
     def _engine(self, memory_mib):
         """256 sequences of 4096 tokens are more than a 40 GB card caches, so 64 there."""

@@ -55,7 +55,8 @@ class RunTest(unittest.TestCase):
         wanted = [KERNELS, "engine_gpu_test", "greedy answers of the bundled model",
                   "a cluster of one whole worker",
                   "ranks that share the card",
-                  "bench engine, 40GiB, prefill and one sequence", "kernel benchmark",
+                  "bench engine, 40GiB, prefill and one sequence",
+                  "bench exchange, 2 ranks on the card", "kernel benchmark",
                   f"memcheck {KERNELS}"]
         self.assertEqual(sorted(wanted, key=titles.index), wanted)
 
@@ -147,8 +148,24 @@ class RunTest(unittest.TestCase):
     def test_a_small_card_is_not_asked_for_what_needs_a_large_one(self):
         self.fake.memory_mib = 40960
         self.assertEqual(self.fake.run().returncode, 0)
-        self.assertNotIn("--batch 128,256 ", self.fake.log("bench-engine.log"))
+        self.assertNotIn("--batch 128,256 ", self.fake.log("bench.log"))
         self.assertIn("the card has 40960 MiB", self.fake.report().split("## Left out")[1])
+
+    def test_ranks_that_share_the_card_exchange_rows(self):
+        self.fake.run()
+        log = self.fake.log("bench.log")
+        for ranks in (2, 4, 8):
+            self.assertEqual(self.row(f"bench exchange, {ranks} ranks on the card")[0], "passed")
+            self.assertIn(f"--ranks {ranks} --gpus 0 ", log)
+        self.assertIn("sextant_nccl.so", log)
+        self.assertIn(": bench exchange --model", self.fake.report().split("## Measured")[1])
+
+    def test_a_bundle_without_nccl_says_what_it_leaves_out(self):
+        del self.fake.programs["sextant_nccl.so"]
+        self.assertEqual(self.fake.run().returncode, 0)
+        self.assertNotIn("bench exchange,", self.fake.report().split("## Left out")[0])
+        self.assertIn("bench exchange: the bundle was built without NCCL",
+                      self.fake.report().split("## Left out")[1])
 
     def test_without_a_gpu_it_refuses(self):
         for script in (None, "exit 9"):

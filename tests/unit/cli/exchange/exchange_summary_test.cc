@@ -51,7 +51,7 @@ TEST(ExchangeSummaryTest, ALayerTakesAsLongAsAtTheSlowestRankEachTime) {
   EXPECT_DOUBLE_EQ(of.way(Way::kAllToAll).layer.p50, 5);
 }
 
-TEST(ExchangeSummaryTest, BytesAreThoseOfTheBusiestRankAndASharesTimesAreOfALayer) {
+TEST(ExchangeSummaryTest, BytesAreThoseOfTheBusiestRankAndSharesAreOfALayersTime) {
   const auto summary = Summarize({{Measured({4}, 2, 5)}, {Measured({3}, 1, 1)}, {WithoutTimes()}});
   ASSERT_TRUE(summary.ok()) << summary.status();
   const CaseSummary& of = summary->front();

@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "absl/strings/str_cat.h"
+#include "cli/supervisor/child_processes.h"
 #include "common/base/check.h"
 #include "tests/support/temp_dir.h"
 
@@ -56,6 +57,12 @@ class RankChildrenTest : public testing::Test {
     return RunRanks(runner,
                     {.arguments = {"sextant", "bench"}, .ranks = ranks, .folder = folder_.path()});
   }
+  absl::StatusOr<std::vector<RankReport>> RunProcesses(ChildRunner& runner,
+                                                       const std::string& script) {
+    return RunRanks(
+        runner,
+        {.arguments = {"/bin/sh", "-c", script, "rank"}, .ranks = 2, .folder = folder_.path()});
+  }
   void ExpectError(std::deque<ChildEvent> events, absl::StatusCode code,
                    const std::string& message) {
     ScriptedRunner runner(std::move(events));
@@ -96,6 +103,28 @@ TEST_F(RankChildrenTest, ARankThatDiesIsNamed) {
   ExpectError({Exited(0, 0)}, absl::StatusCode::kInternal, "rank 0 has ended and made no id");
   ExpectError({Ready(), Exited(1, 0), Exited(0, 0)}, absl::StatusCode::kInternal,
               "rank 0: it has left no report");
+}
+
+// Real processes: a shell, to which the flags are $1 and so on.
+TEST_F(RankChildrenTest, ProcessesSayTheIdAndLeaveTheirReports) {
+  const auto processes = ChildProcesses::Open();
+  ASSERT_TRUE(processes.ok()) << processes.status();
+  const auto reports = RunProcesses(**processes, R"(
+    if [ "$2" = 0 ]; then echo "ready rank cafe"; fi
+    echo "{\"gpu\": \"rank $2, id $6\", \"cases\": []}" >"$4")");
+  ASSERT_TRUE(reports.ok()) << reports.status();
+  ASSERT_THAT(*reports, SizeIs(2));
+  EXPECT_EQ((*reports)[0].gpu, "rank 0, id ");
+  EXPECT_EQ((*reports)[1].gpu, "rank 1, id cafe");
+}
+
+TEST_F(RankChildrenTest, ARankThatWaitsForADeadOneIsNotWaitedFor) {
+  const auto processes = ChildProcesses::Open();
+  ASSERT_TRUE(processes.ok()) << processes.status();
+  const auto reports = RunProcesses(**processes, R"(
+    if [ "$2" = 1 ]; then echo '{"code": 5, "error": "gone"}' >"$4"; exit 1; fi
+    echo "ready rank cafe"; exec sleep 1000)");
+  EXPECT_EQ(reports.status(), absl::NotFoundError("rank 1: gone"));
 }
 
 TEST_F(RankChildrenTest, AnInterruptionEndsIt) {
