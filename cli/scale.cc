@@ -17,8 +17,10 @@ struct Options {
   bool dry_run = false;
 };
 
-const std::map<std::string, v1::Role> kScaled = {
-    {"experts", v1::ROLE_EXPERT}, {"attention", v1::ROLE_ATTENTION}, {"whole", v1::ROLE_WHOLE}};
+const std::map<std::string, v1::Role> kScaled = {{"experts", v1::ROLE_EXPERT},
+                                                 {"attention", v1::ROLE_ATTENTION},
+                                                 {"whole", v1::ROLE_WHOLE},
+                                                 {"colocated", v1::ROLE_COLOCATED}};
 
 absl::Status Run(const Options& options) {
   v1::ScaleRequest request;
@@ -46,9 +48,10 @@ void AddScaleCommand(CLI::App& app, int& exit_code) {
       "  sextant scale experts 4 --dry-run\n"
       "  sextant scale experts 4\n"
       "  sextant scale attention 2\n"
-      "  sextant scale whole 2");
-  command->add_option("role", options->role, "experts, attention or whole")
-      ->check(CLI::IsMember({"experts", "attention", "whole"}))
+      "  sextant scale whole 2\n"
+      "  sextant scale colocated 4");
+  command->add_option("role", options->role, "experts, attention, whole or colocated")
+      ->check(CLI::IsMember({"experts", "attention", "whole", "colocated"}))
       ->required()
       ->type_name("ROLE");
   command->add_option("count", options->count, "So many workers of it")

@@ -78,7 +78,7 @@ std::string AdminPort(std::int64_t first, std::int64_t index) {
   return absl::StrCat(first > 0 ? first + index : first);
 }
 
-// What attention and whole workers take.
+// What workers that compute sequences take.
 void AddAttentionFlags(const ClusterPlanArgs& args, Arguments& arguments) {
   const AttentionWorkerConfig& config = args.config.attention_worker;
   for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
@@ -100,18 +100,36 @@ absl::string_view DeviceWord(DeviceChoice choice) {
   CHECK(false && "DeviceChoice out of range");
 }
 
-absl::StatusOr<ChildSpec> WholeWorker(const ClusterPlanArgs& args, std::int64_t index,
-                                      std::int64_t workers) {
+// What whole and colocated workers take.
+absl::StatusOr<Arguments> DeviceWorker(const ClusterPlanArgs& args, std::int64_t admin_offset,
+                                       std::int64_t index, std::int64_t workers) {
   ASSIGN_OR_RETURN(Arguments arguments, Worker(args, "sextant", AttentionThreads(args, workers)));
   arguments.insert(arguments.begin() + 1, "worker");
   AddAttentionFlags(args, arguments);
   Add(arguments, "--admin-port",
-      AdminPort(args.config.attention_worker.admin_port, args.whole_admin_offset + index));
-  Add(arguments, "--device", std::string(DeviceWord(args.config.engine.device)));
+      AdminPort(args.config.attention_worker.admin_port, admin_offset + index));
   Add(arguments, "--device-memory", absl::StrCat(args.config.engine.device_memory_bytes));
   Add(arguments, "--gpu", absl::StrCat(index));
+  return arguments;
+}
+
+absl::StatusOr<ChildSpec> WholeWorker(const ClusterPlanArgs& args, std::int64_t index,
+                                      std::int64_t workers) {
+  ASSIGN_OR_RETURN(Arguments arguments,
+                   DeviceWorker(args, args.whole_admin_offset, index, workers));
+  Add(arguments, "--device", std::string(DeviceWord(args.config.engine.device)));
   return ChildSpec{.name = absl::StrCat("whole_worker-", index + 1),
                    .kind = ChildKind::kWholeWorker,
+                   .arguments = std::move(arguments)};
+}
+
+absl::StatusOr<ChildSpec> ColocatedWorker(const ClusterPlanArgs& args, std::int64_t index,
+                                          std::int64_t workers) {
+  ASSIGN_OR_RETURN(Arguments arguments,
+                   DeviceWorker(args, args.colocated_admin_offset, index, workers));
+  Add(arguments, "--role", "colocated");
+  return ChildSpec{.name = absl::StrCat("colocated_worker-", index + 1),
+                   .kind = ChildKind::kColocatedWorker,
                    .arguments = std::move(arguments)};
 }
 
@@ -138,24 +156,30 @@ absl::StatusOr<ChildSpec> ExpertWorker(const ClusterPlanArgs& args, std::int64_t
                    .arguments = std::move(arguments)};
 }
 
-// Attention and whole workers share a section of the configuration, and are not to meet by it.
+absl::Status CheckAdminPorts(const ClusterPlanArgs& args, const char* kind, std::int64_t offset,
+                             std::int64_t workers) {
+  const std::int64_t port = args.config.attention_worker.admin_port;
+  const std::int64_t most = kAdminPortRange.max - offset - workers + 1;
+  if (workers == 0 || port <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("attention_worker.admin_port: must be at most ", most, ", is ", port, "; ", kind,
+                   " workers have theirs from ", offset, " ports behind it on"));
+}
+
+// Attention, whole and colocated workers share a section of the configuration, and are not to meet
+// by it.
 absl::Status CheckShared(const ClusterPlanArgs& args) {
-  const AttentionWorkerConfig& shared = args.config.attention_worker;
   const ClusterConfig& cluster = args.config.cluster;
-  if (cluster.whole_workers == 0) return absl::OkStatus();
-  const std::int64_t most_admin_port =
-      kAdminPortRange.max - args.whole_admin_offset - cluster.whole_workers + 1;
-  if (shared.admin_port > most_admin_port) {
-    return absl::InvalidArgumentError(absl::StrCat("attention_worker.admin_port: must be at most ",
-                                                   most_admin_port, ", is ", shared.admin_port,
-                                                   "; whole workers have theirs from ",
-                                                   args.whole_admin_offset, " ports behind it on"));
-  }
-  if (cluster.attention_workers == 0) return absl::OkStatus();
-  for (const std::string& listen : shared.listen) {
+  RETURN_IF_ERROR(CheckAdminPorts(args, "whole", args.whole_admin_offset, cluster.whole_workers));
+  RETURN_IF_ERROR(
+      CheckAdminPorts(args, "colocated", args.colocated_admin_offset, cluster.colocated_workers));
+  const int kinds = (cluster.attention_workers > 0 ? 1 : 0) + (cluster.whole_workers > 0 ? 1 : 0) +
+                    (cluster.colocated_workers > 0 ? 1 : 0);
+  if (kinds < 2) return absl::OkStatus();
+  for (const std::string& listen : args.config.attention_worker.listen) {
     if (absl::EndsWith(listen, ":0")) continue;
     return absl::InvalidArgumentError(
-        absl::StrCat("attention_worker.listen: attention and whole workers cannot both listen at ",
+        absl::StrCat("attention_worker.listen: workers of several kinds cannot all listen at ",
                      listen, "; leave it empty, or name port 0"));
   }
   return absl::OkStatus();
@@ -175,6 +199,7 @@ absl::StatusOr<std::vector<ChildSpec>> PlanCluster(const ClusterPlanArgs& args) 
   const ClusterConfig& cluster = args.config.cluster;
   for (const auto& [kind, count] :
        {std::pair(ChildKind::kWholeWorker, cluster.whole_workers),
+        std::pair(ChildKind::kColocatedWorker, cluster.colocated_workers),
         std::pair(ChildKind::kAttentionWorker, cluster.attention_workers),
         std::pair(ChildKind::kExpertWorker, cluster.expert_workers)}) {
     for (std::int64_t i = 0; i < count; ++i) {
@@ -190,6 +215,8 @@ absl::StatusOr<ChildSpec> PlanWorker(const ClusterPlanArgs& args, ChildKind kind
   switch (kind) {
     case ChildKind::kWholeWorker:
       return WholeWorker(args, index, workers);
+    case ChildKind::kColocatedWorker:
+      return ColocatedWorker(args, index, workers);
     case ChildKind::kAttentionWorker:
       return AttentionWorker(args, index, workers);
     case ChildKind::kExpertWorker:

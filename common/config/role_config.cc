@@ -1,6 +1,7 @@
 #include "common/config/role_config.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/base/status.h"
 
 namespace sextant {
 
@@ -33,16 +34,29 @@ void ReadExpertWorkerSection(YamlReader& root, ExpertWorkerConfig* config) {
   });
 }
 
+absl::Status CheckGpus(std::int64_t whole_workers, std::int64_t colocated_workers) {
+  if (whole_workers == 0 || colocated_workers == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "whole and colocated workers of one host would take the same GPUs, from 0 on; run one kind "
+      "here");
+}
+
 absl::Status CheckWorkerCounts(const ClusterConfig& config) {
   if ((config.attention_workers > 0) != (config.expert_workers > 0)) {
     return absl::InvalidArgumentError(absl::StrCat(
         config.attention_workers, " attention and ", config.expert_workers,
         " expert workers: they need each other, so run at least one of each, or whole workers"));
   }
-  if (config.whole_workers + config.attention_workers == 0) {
+  RETURN_IF_ERROR(CheckGpus(config.whole_workers, config.colocated_workers));
+  if (config.colocated_workers > 0 && config.attention_workers > 0) {
     return absl::InvalidArgumentError(
-        "a cluster of no workers serves nothing; run whole workers, or attention and expert "
-        "workers");
+        "colocated workers compute on GPUs, attention and expert workers on CPUs; a cluster has "
+        "one or the other");
+  }
+  if (config.whole_workers + config.colocated_workers + config.attention_workers == 0) {
+    return absl::InvalidArgumentError(
+        "a cluster of no workers serves nothing; run whole workers, colocated ones, or attention "
+        "and expert workers");
   }
   return absl::OkStatus();
 }
@@ -50,7 +64,10 @@ absl::Status CheckWorkerCounts(const ClusterConfig& config) {
 void ReadClusterSection(YamlReader& root, ClusterConfig* config) {
   root.Section("cluster", [config](YamlReader& cluster) {
     cluster.Int("whole_workers", &config->whole_workers, kWholeWorkersRange);
-    if (config->whole_workers > 0) config->attention_workers = config->expert_workers = 0;
+    cluster.Int("colocated_workers", &config->colocated_workers, kColocatedWorkersRange);
+    if (config->whole_workers + config->colocated_workers > 0) {
+      config->attention_workers = config->expert_workers = 0;
+    }
     cluster.Int("attention_workers", &config->attention_workers, kAttentionWorkersRange);
     cluster.Int("expert_workers", &config->expert_workers, kExpertWorkersRange);
     cluster.Int("drain_seconds", &config->drain_seconds, kDrainSecondsRange);

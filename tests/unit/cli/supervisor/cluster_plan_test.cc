@@ -111,19 +111,31 @@ TEST_F(ClusterPlanTest, WholeWorkersAreThisProgramAndHaveAGpuEach) {
                              HasSubstr(" --router unix:/run/s/router.sock "),
                              HasSubstr(" --threads 4 "), HasSubstr(" --cache-tokens 99 "),
                              HasSubstr(" --max-sequences 7 "), HasSubstr(" --admin-port 9164 "),
-                             HasSubstr(" --device cuda --device-memory 42949672960 --gpu 0 ")));
-  EXPECT_THAT(Line(2), AllOf(HasSubstr(" --admin-port 9165 "), EndsWith(" --gpu 1 ")));
+                             EndsWith(" --device-memory 42949672960 --gpu 0 --device cuda ")));
+  EXPECT_THAT(Line(2), AllOf(HasSubstr(" --admin-port 9165 "), HasSubstr(" --gpu 1 ")));
   const auto added = PlanWorker(args_, ChildKind::kWholeWorker, 5, 6);
   ASSERT_TRUE(added.ok()) << added.status();
   EXPECT_EQ(added->name, "whole_worker-6");
-  EXPECT_EQ(added->arguments.back(), "5");
+  EXPECT_THAT(added->arguments, Contains("5"));
+}
+
+TEST_F(ClusterPlanTest, ColocatedWorkersAreThisProgramInThatRole) {
+  args_.config.cluster = {.colocated_workers = 2, .attention_workers = 0, .expert_workers = 0};
+  args_.config.attention_worker.admin_port = 9100;
+  EXPECT_THAT(Names(), ElementsAre("router", "colocated_worker-1", "colocated_worker-2"));
+  EXPECT_THAT(Line(1),
+              AllOf(HasSubstr("/sextant worker --model /models/m "),
+                    HasSubstr(" --admin-port 9228 "), EndsWith(" --gpu 0 --role colocated ")));
+  EXPECT_THAT(Line(2), AllOf(HasSubstr(" --admin-port 9229 "), HasSubstr(" --gpu 1 ")));
+  args_.config.attention_worker.admin_port = 65407;
+  EXPECT_THAT(MessageOf(PlanCluster(args_)), HasSubstr("must be at most 65406, is 65407"));
 }
 
 TEST_F(ClusterPlanTest, WholeWorkersComeBeforeThoseBesideThem) {
   args_.config.cluster = {.whole_workers = 1, .attention_workers = 1, .expert_workers = 1};
   EXPECT_THAT(Names(),
               ElementsAre("router", "whole_worker-1", "attention_worker-1", "expert_worker-1"));
-  EXPECT_THAT(Line(1), HasSubstr(" --device auto --device-memory 0 "));
+  EXPECT_THAT(Line(1), HasSubstr(" --device-memory 0 --gpu 0 --device auto "));
   EXPECT_THAT(Line(2), Not(HasSubstr("--device")));
 }
 
@@ -142,7 +154,7 @@ TEST_F(ClusterPlanTest, AttentionAndWholeWorkersShareNoPort) {
   args_.config.attention_worker.listen = {"127.0.0.1:0"};
   EXPECT_THAT(Line(1), HasSubstr(" --listen 127.0.0.1:0 "));
   args_.config.attention_worker.listen.emplace_back("0.0.0.0:7101");
-  EXPECT_THAT(MessageOf(PlanCluster(args_)), HasSubstr("cannot both listen at 0.0.0.0:7101"));
+  EXPECT_THAT(MessageOf(PlanCluster(args_)), HasSubstr("cannot all listen at 0.0.0.0:7101"));
   args_.config.cluster.attention_workers = args_.config.cluster.expert_workers = 0;
   EXPECT_THAT(Line(1), HasSubstr(" --listen 0.0.0.0:7101 "));
 }

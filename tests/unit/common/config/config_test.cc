@@ -162,6 +162,16 @@ TEST(Config, WholeWorkersStandAloneUnlessOthersAreAskedFor) {
   EXPECT_EQ(beside->node.expert_workers, 3);
 }
 
+TEST(Config, ColocatedWorkersStandAloneAsWell) {
+  const auto config =
+      ParseConfig("cluster: {colocated_workers: 8}\nnode: {colocated_workers: 4}\n", "f");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->cluster.colocated_workers, 8);
+  EXPECT_EQ(config->cluster.attention_workers + config->cluster.expert_workers, 0);
+  EXPECT_EQ(config->node.colocated_workers, 4);
+  EXPECT_EQ(config->node.attention_workers + config->node.expert_workers, 0);
+}
+
 TEST(Config, ANodeWhoseWholeWorkersAreTakenBackHasNone) {
   const auto none = ParseConfig("node: {whole_workers: 0}\n", "f");
   ASSERT_TRUE(none.ok()) << none.status();
@@ -181,6 +191,15 @@ TEST(ClusterConfig, WorkersThatCannotServeAreRefused) {
   EXPECT_THAT(MessageOf(check(1, 1, 0)), HasSubstr("need each other"));
   EXPECT_THAT(MessageOf(check(0, 0, 3)), HasSubstr("0 attention and 3 expert workers"));
   EXPECT_THAT(MessageOf(check(0, 0, 0)), HasSubstr("no workers"));
+  const auto with_gpus = [](std::int64_t colocated, std::int64_t whole, std::int64_t others) {
+    return CheckWorkerCounts({.whole_workers = whole,
+                              .colocated_workers = colocated,
+                              .attention_workers = others,
+                              .expert_workers = others});
+  };
+  EXPECT_TRUE(with_gpus(2, 0, 0).ok());
+  EXPECT_THAT(MessageOf(with_gpus(2, 0, 1)), HasSubstr("on GPUs, attention and expert workers"));
+  EXPECT_THAT(MessageOf(with_gpus(2, 1, 0)), HasSubstr("the same GPUs, from 0 on"));
 }
 
 TEST(EngineConfig, AGpuIsForWholeWorkers) {
