@@ -74,9 +74,9 @@ absl::Status DeviceModel::MakePlan(const Options& options) {
 
 absl::Status DeviceModel::LoadWeights(const Checkpoint* checkpoint, const Options& options) {
   ASSIGN_OR_RETURN(weights_, DeviceWeights::Allocate(*backend_.gpu, model_));
-  ASSIGN_OR_RETURN(DeviceExperts experts,
-                   DeviceExperts::Allocate(*backend_.gpu, model_, AllExperts(model_)));
-  experts_ = std::make_unique<DeviceExperts>(std::move(experts));
+  const std::vector<std::int32_t> experts = AllExperts(model_);
+  ASSIGN_OR_RETURN(
+      experts_, DeviceExperts::Allocate(*backend_.gpu, model_, static_cast<int>(experts.size())));
   const std::int64_t bytes =
       DeviceWeights::Bytes(model_).total() + DeviceExperts::Bytes(model_, model_.n_routed_experts);
   ASSIGN_OR_RETURN(const std::unique_ptr<DeviceUpload> upload,
@@ -85,14 +85,14 @@ absl::Status DeviceModel::LoadWeights(const Checkpoint* checkpoint, const Option
                                                         .progress = options.progress}));
   if (checkpoint == nullptr) {
     RETURN_IF_ERROR(weights_.FillRandom(model_, *backend_.gpu, kernels_, kRandomSeed, *upload));
-    RETURN_IF_ERROR(experts_->FillRandom(*backend_.gpu, kernels_, kRandomSeed, *upload));
+    RETURN_IF_ERROR(experts_->FillRandom(*backend_.gpu, kernels_, kRandomSeed));
     return upload->Finish().status();
   }
   WeightLoader loader(*checkpoint, Precision::kBf16);
   ASSIGN_OR_RETURN(const AttentionWeights attention, AttentionWeights::Load(model_, loader));
   RETURN_IF_ERROR(weights_.Upload(model_, attention, *upload));
-  ASSIGN_OR_RETURN(const ExpertStore store, ExpertStore::Load(model_, experts_->ids(), loader));
-  RETURN_IF_ERROR(experts_->Upload(store, *upload));
+  ASSIGN_OR_RETURN(const ExpertStore store, ExpertStore::Load(model_, experts, loader));
+  RETURN_IF_ERROR(experts_->Load(experts, store, *upload).status());
   ASSIGN_OR_RETURN(upload_, upload->Finish());
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 #include "cli/worker/rank_control.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -20,6 +21,13 @@ absl::StatusOr<RankLayout> LayoutOf(const v1::Placement& placement, std::int32_t
                      .experts = {worker.experts().begin(), worker.experts().end()}});
   }
   return RankLayout::Make(num_experts, std::move(roles));
+}
+
+std::vector<std::int32_t> Union(const std::vector<std::int32_t>& a,
+                                const std::vector<std::int32_t>& b) {
+  std::vector<std::int32_t> all;
+  std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(all));
+  return all;
 }
 
 std::optional<int> RankOf(const v1::Placement& placement, const std::string& worker_id) {
@@ -45,13 +53,16 @@ void RankControl::Use(DeviceRank& rank) {
 absl::Status RankControl::Prepare(const v1::Placement& placement, const std::string& worker_id) {
   const absl::Time began = absl::Now();
   AbortHalted();
+  waiting_.reset();
   const std::uint64_t epoch = placement.epoch();
   prepared_ = {.number = epoch, .rank = RankOf(placement, worker_id), .experts = {}};
   if (!prepared_.rank.has_value()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const RankLayout layout, LayoutOf(placement, options_.num_experts));
   const int rank = *prepared_.rank;
   prepared_.experts = layout.role(rank).experts;
-  RETURN_IF_ERROR(rank_->LoadExperts(prepared_.experts));
+  // Without those of epochs that were given up.
+  rank_->KeepExperts(Union(committed_.experts, prepared_.experts));
+  ASSIGN_OR_RETURN(const DeviceUpload::Totals loaded, rank_->LoadExperts(prepared_.experts));
 
   const int conductor = layout.attention_ranks().front();
   if (rank == conductor) {
@@ -64,11 +75,19 @@ absl::Status RankControl::Prepare(const v1::Placement& placement, const std::str
   if (IsHalted(epoch)) {
     return absl::CancelledError(absl::StrCat("epoch ", epoch, " ended before it began"));
   }
-  RETURN_IF_ERROR(rank_->exchange().Prepare({epoch, std::move(communicator), layout}));
+  RankMembership membership = {epoch, std::move(communicator), layout};
+  RETURN_IF_ERROR(rank_->exchange().CheckMembership(membership));
+  if (IsInEpoch()) {
+    RETURN_IF_ERROR(rank_->exchange().Prepare(std::move(membership)));
+  } else {
+    waiting_.emplace(std::move(membership));
+  }
   options_.log.Info("prepared", {{"epoch", epoch},
                                  {"rank", rank},
                                  {"ranks", layout.size()},
                                  {"experts", prepared_.experts.size()},
+                                 {"loaded_mib", loaded.bytes >> 20},
+                                 {"load_seconds", loaded.seconds},
                                  {"seconds", absl::Now() - began}});
   return absl::OkStatus();
 }
@@ -78,7 +97,7 @@ absl::StatusOr<std::shared_ptr<Communicator>> RankControl::OpenCommunicator(std:
   ASSIGN_OR_RETURN(const std::string id, link_.FetchId(epoch, options_.open_timeout));
   // A communicator is of the GPU that the thread's last call was of.
   GpuInfo info;
-  RETURN_IF_ERROR(ToStatus(rank_->gpu().Describe(&info), "the GPU's properties"));
+  RETURN_IF_ERROR(ToStatus(rank_->stream().gpu().Describe(&info), "the GPU's properties"));
   return options_.network.Open(
       {.id = id, .rank = rank, .size = size, .timeout = options_.open_timeout});
 }
@@ -87,8 +106,16 @@ void RankControl::Commit(std::uint64_t epoch) {
   // A word to nobody where the epoch before is conducted elsewhere, or over.
   if (committed_.number != 0) host_.Switch(committed_.number, epoch);
   committed_ = prepared_;
+  if (waiting_.has_value()) {
+    const absl::Status prepared = rank_->exchange().Prepare(*std::exchange(waiting_, std::nullopt));
+    if (!prepared.ok() && !IsHalted(epoch)) return options_.on_broken(prepared);
+  }
   const bool entered = rank_->exchange().AwaitEntered(epoch);
   options_.log.Info(entered ? "committed" : "halted while committing", {{"epoch", epoch}});
+}
+
+bool RankControl::IsInEpoch() const {
+  return committed_.rank.has_value() && !IsHalted(committed_.number);
 }
 
 void RankControl::Halt(std::uint64_t before) {
@@ -110,6 +137,8 @@ void RankControl::AbortHalted() {
   if (aborted_ >= halted) return;
   rank_->exchange().EndBefore(halted);
   aborted_ = halted;
+  // Experts may be exchanged for others as soon as no step reads them.
+  static_cast<void>(rank_->exchange().AwaitEntered(halted));
 }
 
 bool RankControl::IsHalted(std::uint64_t epoch) const {

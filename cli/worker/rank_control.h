@@ -8,6 +8,11 @@
 //   control.StopSteps();  // then the engine thread ends
 //   control.StopStreams();  // then the rank, then this
 //
+// A rank that is in an epoch enters the next one after the last step of that, whose conductor may
+// say so before this rank is told to commit; so the next one is there from Prepare on. A rank that
+// is in none, being new or halted, would enter at once: for it the next one is there from Commit
+// on. So nobody is ever in an epoch that may still be given up.
+//
 // Threads:   Use, StopSteps and StopStreams belong to one thread. Prepare, Commit, Halt and Retire
 //            are called as those of a MemberRole (common/membership/member.h).
 #pragma once
@@ -58,8 +63,8 @@ class RankControl {
   void Use(DeviceRank& rank);
 
   // For the rank of the worker that has this id. Ends what was halted before; loads the experts
-  // that the placement gives it; opens the communicator with the other ranks. No-op where the
-  // worker is no rank of the placement.
+  // that the placement gives it; opens the communicator with the other ranks. Where the worker is
+  // no rank of the placement it does the first alone.
   // Errors: InvalidArgument for a placement that makes no sense, DeadlineExceeded where another
   //         rank does not come, Cancelled when Halt of a later epoch came, those of
   //         DeviceRank::LoadExperts, RankNetwork and RankExchange::Prepare.
@@ -87,6 +92,7 @@ class RankControl {
   [[nodiscard]] absl::StatusOr<std::shared_ptr<Communicator>> OpenCommunicator(std::uint64_t epoch,
                                                                                int rank, int size);
   void AbortHalted();
+  [[nodiscard]] bool IsInEpoch() const;
   [[nodiscard]] bool IsHalted(std::uint64_t epoch) const;
   void OnTrouble(const RankTrouble& trouble);
 
@@ -99,7 +105,8 @@ class RankControl {
   // Of the thread that calls Prepare, Commit and Retire.
   Epoch prepared_;
   Epoch committed_;
-  std::uint64_t aborted_ = 0;  // epochs before it are
+  std::optional<RankMembership> waiting_;  // for the commit of prepared_
+  std::uint64_t aborted_ = 0;              // epochs before it are
 
   mutable Mutex mutex_;
   std::uint64_t halted_ ABSL_GUARDED_BY(mutex_) = 0;  // epochs before it are

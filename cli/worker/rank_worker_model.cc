@@ -30,4 +30,10 @@ absl::Status RankWorkerModel::Build(const std::string& profile, const std::strin
       absl::StrCat("this worker computes ", kRankProfile, ", not ", profile));
 }
 
+absl::Status RankWorkerModel::Check() {
+  RETURN_IF_ERROR(opened_.rank->exchange().Check());
+  // What CUDA has found wrong with the GPU comes back with every later call.
+  return opened_.rank->stream().Synchronize();
+}
+
 }  // namespace sextant::cli

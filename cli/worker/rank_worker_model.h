@@ -32,7 +32,7 @@ class RankWorkerModel final : public WorkerModel {
                                    const std::string& worker_id) override;
   [[nodiscard]] StepModel& step_model() override { return opened_.rank->transformer(); }
   [[nodiscard]] IdleWait* idle_wait() override { return &idle_wait_; }
-  [[nodiscard]] absl::Status Check() override { return opened_.rank->stream().Synchronize(); }
+  [[nodiscard]] absl::Status Check() override;
 
   [[nodiscard]] absl::Status Prepare(const v1::Placement& placement) override {
     return opened_.control->Prepare(placement, worker_id_);

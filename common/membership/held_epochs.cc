@@ -12,6 +12,13 @@ void HeldEpochs::Heard(std::uint64_t epoch) { newest_ = std::max(newest_, epoch)
 
 void HeldEpochs::Prepared(const v1::Placement& placement) { prepared_ = placement; }
 
+void HeldEpochs::Halted(std::uint64_t before) {
+  Heard(before);
+  halted_before_ = std::max(halted_before_, before);
+  if (prepared_.has_value() && IsOver(prepared_->epoch())) prepared_.reset();
+  if (IsOver(committed_.epoch())) committed_ = v1::Placement();
+}
+
 absl::Status HeldEpochs::CheckPrepare(std::uint64_t epoch) const {
   if (epoch > committed_.epoch()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(

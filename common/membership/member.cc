@@ -48,6 +48,7 @@ class Member::Impl {
   void OnLost(const absl::Status& why, bool was_joined);
   void OnEnded(const absl::Status& status);
   void Supersede(std::uint64_t epoch);
+  void Halt(std::uint64_t session, std::uint64_t before);
   void Say(const std::string& line) const;
 
   void RunRole();
@@ -96,6 +97,8 @@ RouterLink::Callbacks Member::Impl::LinkCallbacks() {
       .welcomed = [this](const v1::Welcome& welcome) { OnWelcome(welcome); },
       .command =
           [this](std::uint64_t session, v1::CoordinatorMessage message) {
+            // It overtakes what the role's thread is doing, or has still to do.
+            if (message.has_halt()) return Halt(session, message.halt().before());
             if (message.has_prepare()) Supersede(message.prepare().epoch());
             if (commands_.TryPush({.session = session, .message = std::move(message)})) return;
             link_.Drop(session, absl::ResourceExhaustedError(
@@ -168,6 +171,18 @@ void Member::Impl::Supersede(std::uint64_t epoch) {
   if (role != nullptr) role->Supersede(epoch);
 }
 
+void Member::Impl::Halt(std::uint64_t session, std::uint64_t before) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    held_.Halted(before);
+  }
+  MemberRole* const role = role_.load();
+  if (role != nullptr) role->Halt(before);
+  v1::WorkerMessage answer;
+  answer.mutable_halted()->set_before(before);
+  link_.Send(session, std::move(answer));
+}
+
 void Member::Impl::Say(const std::string& line) const {
   if (options_.on_event) options_.on_event(line);
 }
@@ -228,16 +243,19 @@ absl::Status Member::Impl::Prepare(const Command& command) {
   const v1::Placement& placement = command.message.prepare();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    if (held_.IsOver(placement.epoch())) return absl::OkStatus();
     if (absl::Status status = held_.CheckPrepare(placement.epoch()); !status.ok()) return status;
     held_.Heard(placement.epoch());
   }
   const absl::Status prepared = role_.load()->Prepare(placement);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (held_.IsOver(placement.epoch())) return absl::OkStatus();  // nobody waits for the answer
+    if (prepared.ok()) held_.Prepared(placement);
+  }
   v1::WorkerMessage answer;
   answer.mutable_prepared()->set_epoch(placement.epoch());
-  if (prepared.ok()) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    held_.Prepared(placement);
-  } else {
+  if (!prepared.ok()) {
     answer.mutable_prepared()->set_error(std::string(prepared.message()));
     Say(absl::StrCat("cannot prepare epoch ", placement.epoch(), ": ",
                      std::string(prepared.message())));
@@ -250,11 +268,13 @@ absl::Status Member::Impl::Commit(const Command& command) {
   const std::uint64_t epoch = command.message.commit().epoch();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    if (held_.IsOver(epoch)) return absl::OkStatus();
     if (absl::Status status = held_.CheckCommit(epoch); !status.ok()) return status;
   }
   role_.load()->Commit(epoch);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    if (held_.IsOver(epoch)) return absl::OkStatus();
     held_.Committed();
   }
   v1::WorkerMessage answer;
@@ -267,6 +287,7 @@ absl::Status Member::Impl::Retire(const Command& command) {
   const std::uint64_t epoch = command.message.retire().epoch();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    if (held_.IsOver(epoch)) return absl::OkStatus();
     if (absl::Status status = held_.CheckRetire(epoch); !status.ok()) return status;
   }
   role_.load()->Retire(epoch);

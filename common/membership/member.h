@@ -13,15 +13,16 @@
 //
 // Threads:   Join, Start and Leave belong to one thread of the caller's; Start is called once.
 //            Prepare, Commit and Retire of the role come from one thread of the member's, one after
-//            the other; FillHeartbeat and Supersede come from others at any time, also while
-//            Prepare blocks, must take no longer than a lock held for microseconds, and are not
-//            called before Start.
+//            the other; FillHeartbeat, Supersede and Halt come from others at any time, also while
+//            Prepare or Commit blocks, must take no longer than a lock held for microseconds, and
+//            are not called before Start.
 // Ownership: the role outlives the member.
 // Shutdown:  Leave, or the destructor alone to vanish without being drained. After either, the role
 //            is not called any more.
 // Errors:    Join: FailedPrecondition with a reason for a worker that does not fit the cluster
-//            (VERSION_MISMATCH, MODEL_MISMATCH, PROFILE_UNSUPPORTED), InvalidArgument for a hello
-//            that makes no sense, Unavailable when no router answers within join_timeout.
+//            (VERSION_MISMATCH, MODEL_MISMATCH, PROFILE_UNSUPPORTED, EXCHANGE_MISMATCH),
+//            InvalidArgument for a hello that makes no sense, Unavailable when no router answers
+//            within join_timeout.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +50,8 @@ class MemberRole {
   [[nodiscard]] virtual absl::Status Prepare(const v1::Placement& placement) = 0;
 
   // Switches to the placement prepared last, which has this number. Returns when the switch has
-  // taken place: from then on no row is sent by an older placement.
+  // taken place: from then on no row is sent by an older placement. A rank's may take as long as
+  // the other ranks do, and returns soon when the epoch is halted.
   virtual void Commit(std::uint64_t epoch) = 0;
 
   // The placement `epoch` is waiting to be prepared, so nobody waits for older ones any more: a
@@ -57,8 +59,15 @@ class MemberRole {
   // from another thread than Prepare, and must not block.
   virtual void Supersede(std::uint64_t /*epoch*/) {}
 
-  // Expert workers: every attention worker has switched to `epoch`, the committed one; what it does
-  // not place here may be dropped. Attention workers are never told.
+  // Ranks: every epoch below `before` is over, for one of its ranks is gone, say. Its steps are to
+  // fail from now on, and a Prepare or Commit of it that is under way, or comes yet, is to return;
+  // its communicator is not to be aborted before the next Prepare, which comes when all ranks have
+  // been told. When this returns, that is so. Comes from another thread than Prepare, and must not
+  // block. Others are never told.
+  virtual void Halt(std::uint64_t /*before*/) {}
+
+  // Workers that hold experts: every worker has switched to `epoch`, the committed one; what it
+  // does not place here may be dropped. Those that hold none are never told.
   virtual void Retire(std::uint64_t epoch) = 0;
 
   // Sets everything but the epoch, which the member knows.
@@ -72,7 +81,8 @@ class Member {
  public:
   struct Options {
     std::string router_target;  // gRPC target: "127.0.0.1:7070", "unix:/run/sextant/router.sock"
-    // Role, endpoint, model, numeric_profiles, and for attention workers the cache. The member sets
+    // Role, whether it is a rank, endpoint, model, numeric_profiles, and for workers that compute
+    // sequences the cache. The member sets
     // version, worker_id and pid where they are empty; it keeps holding and newest_epoch itself.
     v1::Hello hello;
     absl::Duration join_timeout = absl::Seconds(60);

@@ -134,7 +134,8 @@ void RouterLink::ReadCommands(JoinStream& stream) {
       session = session_;
       goodbye_ = goodbye_ || message.has_goodbye();
     }
-    const bool is_command = message.has_prepare() || message.has_commit() || message.has_retire();
+    const bool is_command =
+        message.has_prepare() || message.has_commit() || message.has_retire() || message.has_halt();
     if (is_command && session != 0) callbacks_.command(session, std::move(message));
   }
 }

@@ -1,4 +1,4 @@
-// What a worker of either role says about itself when it joins.
+// What a worker of any role says about itself when it joins.
 #pragma once
 
 #include <string>

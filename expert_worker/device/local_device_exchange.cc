@@ -1,8 +1,8 @@
 #include "expert_worker/device/local_device_exchange.h"
 
-#include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/device/arena_carver.h"
+#include "expert_worker/store/expert_store.h"
 
 namespace sextant {
 
@@ -13,13 +13,14 @@ std::int64_t LocalDeviceExchange::Bytes(const ModelConfig& config, std::int64_t 
 absl::StatusOr<std::unique_ptr<LocalDeviceExchange>> LocalDeviceExchange::Create(
     GpuDriver& gpu, const CudaKernels& kernels, const ModelConfig& config,
     const DeviceExperts& experts, std::int64_t max_rows) {
-  CHECK_EQ(static_cast<std::int64_t>(experts.ids().size()), config.n_routed_experts);
   std::unique_ptr<LocalDeviceExchange> exchange(new LocalDeviceExchange());
   ASSIGN_OR_RETURN(exchange->memory_,
                    GpuMemory::Allocate(gpu, GpuMemory::Place::kDevice, Bytes(config, max_rows),
                                        "the workspaces of the routed experts"));
   ArenaCarver carver(exchange->memory_.data());
   exchange->grouped_.emplace(kernels, config, experts, max_rows, carver);
+  ASSIGN_OR_RETURN(const GpuStream stream, GpuStream::Create(gpu));
+  RETURN_IF_ERROR(exchange->grouped_->Use(stream, AllExperts(config)));
   return exchange;
 }
 

@@ -25,8 +25,9 @@ class LocalDeviceExchange final : public DeviceExchange {
   // What its workspaces for `max_rows` tokens take: for the memory plan.
   [[nodiscard]] static std::int64_t Bytes(const ModelConfig& config, std::int64_t max_rows);
 
-  // `kernels` and `experts`, which holds all of the model's, outlive the exchange.
-  // Errors: ResourceExhausted when the device has no room for the workspaces.
+  // `kernels` and `experts` outlive the exchange. All of the model's are there, and stay.
+  // Errors: ResourceExhausted when the device has no room for the workspaces, FailedPrecondition
+  //         for an expert that is not there.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<LocalDeviceExchange>> Create(
       GpuDriver& gpu, const CudaKernels& kernels, const ModelConfig& config,
       const DeviceExperts& experts, std::int64_t max_rows);

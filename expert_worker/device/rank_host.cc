@@ -27,10 +27,10 @@ RankHost::Buffers RankHost::Carve(const ModelConfig& config, const Sizes& sizes,
           .returning = carver.Take<Bf16>(sizes.pairs * config.hidden_size)};
 }
 
-std::int64_t RankHost::Bytes(const ModelConfig& config, std::int64_t experts, const Sizes& sizes) {
+std::int64_t RankHost::Bytes(const ModelConfig& config, std::int64_t slots, const Sizes& sizes) {
   ArenaCarver counting(nullptr);
   Carve(config, sizes, counting);
-  return counting.bytes() + GroupedExperts::Bytes(config, experts, sizes.rows);
+  return counting.bytes() + GroupedExperts::Bytes(config, slots, sizes.rows);
 }
 
 absl::StatusOr<std::unique_ptr<RankHost>> RankHost::Create(const GpuStream& stream,
@@ -42,10 +42,9 @@ absl::StatusOr<std::unique_ptr<RankHost>> RankHost::Create(const GpuStream& stre
   CHECK_GE(sizes.rows, 1);
   std::unique_ptr<RankHost> host(new RankHost(stream, kernels, config, experts, sizes));
   GpuDriver& gpu = stream.gpu();
-  const auto held = static_cast<std::int64_t>(experts.ids().size());
-  ASSIGN_OR_RETURN(host->memory_,
-                   GpuMemory::Allocate(gpu, GpuMemory::Place::kDevice, Bytes(config, held, sizes),
-                                       "the rows of other GPUs"));
+  ASSIGN_OR_RETURN(host->memory_, GpuMemory::Allocate(gpu, GpuMemory::Place::kDevice,
+                                                      Bytes(config, experts.slots(), sizes),
+                                                      "the rows of other GPUs"));
   ArenaCarver carver(host->memory_.data());
   host->buffers_ = Carve(config, sizes, carver);
   host->grouped_.emplace(kernels, config, experts, sizes.rows, carver);
@@ -64,15 +63,18 @@ absl::Status RankHost::Check(const RankLayout& layout, int destination) const {
         absl::StrCat(sources, " ranks that send rows; there is room for ", sizes_.sources));
   }
   const int rank = layout.expert_ranks()[static_cast<std::size_t>(destination)];
-  if (absl::MakeConstSpan(layout.role(rank).experts) != experts_.ids()) {
+  for (const std::int32_t expert : layout.role(rank).experts) {
+    if (experts_.SlotOf(expert).has_value()) continue;
     return absl::FailedPreconditionError(
-        absl::StrCat("rank ", rank, " is to hold other experts than those on its GPU"));
+        absl::StrCat("rank ", rank, " is to compute expert ", expert, ", which is not on its GPU"));
   }
   return absl::OkStatus();
 }
 
-void RankHost::Use(const RankLayout& layout) {
+absl::Status RankHost::Use(const RankLayout& layout, int destination) {
   sources_ = static_cast<std::int32_t>(layout.attention_ranks().size());
+  const int rank = layout.expert_ranks()[static_cast<std::size_t>(destination)];
+  return grouped_->Use(stream_, layout.role(rank).experts);
 }
 
 absl::Status RankHost::CheckRoom(std::int64_t rows, std::int64_t pairs) const {

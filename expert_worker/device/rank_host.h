@@ -1,7 +1,10 @@
 // The expert half of a GPU that is one rank of several: computes the rows that other ranks have
 // sent, and puts the outputs in the order in which they wait for them.
 //
-// Threads:   the engine thread makes every call.
+// The experts of a layout may be in any slots of the GPU. Senders count them as the layout does;
+// Use makes a list of their slots in that order, which the kernels read.
+//
+// Threads:   Check: any. The engine thread makes every other call.
 #pragma once
 
 #include <cstdint>
@@ -35,17 +38,18 @@ class RankHost final : public RowHost {
   // in slots.
   [[nodiscard]] static Sizes SizesFor(const ModelConfig& config, int sources, std::int64_t rows,
                                       std::int64_t slot_rows);
-  // What its buffers take for so many experts: for the memory plan.
-  [[nodiscard]] static std::int64_t Bytes(const ModelConfig& config, std::int64_t experts,
+  // What its buffers take for so many slots of experts: for the memory plan.
+  [[nodiscard]] static std::int64_t Bytes(const ModelConfig& config, std::int64_t slots,
                                           const Sizes& sizes);
 
-  // `stream`, `kernels` and `experts` outlive this. Errors: ResourceExhausted for want of memory.
+  // `stream`, `kernels` and `experts` outlive this. An expert of a layout that has been checked
+  // stays until a later one is in use. Errors: ResourceExhausted for want of memory.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<RankHost>> Create(
       const GpuStream& stream, const CudaKernels& kernels, const ModelConfig& config,
       const DeviceExperts& experts, const Sizes& sizes);
 
   [[nodiscard]] absl::Status Check(const RankLayout& layout, int destination) const override;
-  void Use(const RankLayout& layout) override;
+  [[nodiscard]] absl::Status Use(const RankLayout& layout, int destination) override;
   [[nodiscard]] absl::Status ExpectSlots(const RankStep& step) override;
   [[nodiscard]] absl::Status ExpectExactly(DeviceStream stream,
                                            absl::Span<const RankCounts> counts) override;

@@ -253,7 +253,7 @@ void Coordinator::MakeGood(v1::Role role) {
 void Coordinator::SendOrdersIfNew() {
   if (!host_.has_value()) return;
   v1::HostOrders orders;
-  for (const v1::Role role : kRoles) {
+  for (const v1::Role role : kHostedRoles) {
     v1::RoleCount& wanted = *orders.add_wanted();
     wanted.set_role(role);
     wanted.set_count(host_->wanted[role]);

@@ -35,12 +35,25 @@ shift 4  # --tool TOOL --error-exitcode 9
 exec "$@"
 """
 
+# Every process of a cluster is a worker that is ready, for as long as it runs.
 SEXTANT = """\
 case "$1" in
   generate) cat >/dev/null; echo '{"ids":[5,6]}' ;;
   bench) echo "decode 32 at 512  4321.0 tokens/s: $*" ;;
-  up) echo "ready cluster 127.0.0.1:1"; trap 'exit 0' TERM; while :; do sleep 0.1; done ;;
-  status) echo "model demo, profile cuda" ;;
+  chat) echo "an answer" ;;
+  up | worker)
+    : >"$0.worker.$$"
+    echo "ready cluster 127.0.0.1:1"
+    trap 'exit 0' TERM
+    while :; do sleep 0.1; done ;;
+  status)
+    for file in "$0".worker.*; do
+      kill -0 "${file##*.}" 2>/dev/null && workers="$workers,{\\"state\\":\\"ready\\"}"
+    done
+    case "$*" in
+      *json) echo "{\\"phase\\":\\"steady\\",\\"workers\\":[${workers#,}]}" ;;
+      *) echo "model demo, profile cuda" ;;
+    esac ;;
 esac
 """
 

@@ -12,6 +12,7 @@ ENGINE_TEST_LIMIT_S = 90
 NCCL_TEST_LIMIT_S = 180  # some thirty processes with a context each, that share the card
 ANSWERS_LIMIT_S = 60
 CLUSTER_LIMIT_S = 60
+RANKS_LIMIT_S = 180  # eight processes with a context each come and go
 BENCH_LIMIT_S = 90
 KERNELS_LIMIT_S = 60
 SANITIZED_LIMIT_S = 30
@@ -45,7 +46,7 @@ class Plan:
         steps = [self._test(test, TEST_LIMIT_S) for test in kernels]
         steps += [self._test(test, NCCL_TEST_LIMIT_S if "nccl" in test.name else
                              ENGINE_TEST_LIMIT_S) for test in others]
-        steps += [self._answers(), self._cluster(), *self._engine(memory_mib), self._streams(),
+        steps += [self._answers(), self._cluster(), self._ranks(), *self._engine(memory_mib), self._streams(),
                   self._kernels()]
         if sanitizer is None:
             self.left_out.append("compute-sanitizer (memcheck, racecheck, initcheck): it is not "
@@ -81,6 +82,13 @@ class Plan:
                    str(self._data / "models" / "demo")]
         return Step("a cluster of one whole worker", command, CLUSTER_LIMIT_S, "cluster.log",
                     exit_status, shows_output=True)
+
+    def _ranks(self):
+        script = pathlib.Path(__file__).parent / "ranks.py"
+        command = [sys.executable, "-B", str(script), str(self._programs / "sextant"),
+                   str(self._data / "models" / "demo")]
+        return Step("ranks that share the card", command, RANKS_LIMIT_S, "cluster.log", exit_status,
+                    shows_output=True)
 
     def _bench(self, title, what, *arguments):
         command = [str(self._programs / "sextant"), "bench", what, "--model", str(self._v2_lite),

@@ -54,6 +54,7 @@ class RunTest(unittest.TestCase):
                   if line.endswith(".log |")]
         wanted = [KERNELS, "engine_gpu_test", "greedy answers of the bundled model",
                   "a cluster of one whole worker",
+                  "ranks that share the card",
                   "bench engine, 40GiB, prefill and one sequence", "kernel benchmark",
                   f"memcheck {KERNELS}"]
         self.assertEqual(sorted(wanted, key=titles.index), wanted)

@@ -13,23 +13,6 @@ namespace {
 // That have ended and are not confirmed; the engine looks one step ahead.
 constexpr std::size_t kMostSteps = 4;
 
-// Which of `ranks` is `rank`; -1 if none.
-int IndexOf(absl::Span<const int> ranks, int rank) {
-  const auto found = std::find(ranks.begin(), ranks.end(), rank);
-  return found == ranks.end() ? -1 : static_cast<int>(found - ranks.begin());
-}
-
-// Takes those of lower epochs out, to be destroyed without a lock: that may wait for the network.
-template <typename Value>
-std::map<std::uint64_t, Value> TakeBefore(std::map<std::uint64_t, Value>& values,
-                                          std::uint64_t epoch) {
-  std::map<std::uint64_t, Value> taken;
-  while (!values.empty() && values.begin()->first < epoch) {
-    taken.insert(values.extract(values.begin()));
-  }
-  return taken;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RankExchange>> RankExchange::Create(Parts parts) {
@@ -60,109 +43,40 @@ RankExchange::~RankExchange() {
   static_cast<void>(parts_.stream.Synchronize());
 }
 
-absl::Status RankExchange::CheckLayout(const RankMembership& epoch) const {
-  const RankLayout& layout = epoch.layout;
-  if (layout.size() > parts_.most_ranks) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(layout.size(), " ranks; there is room for ", parts_.most_ranks));
-  }
-  if (layout.size() != epoch.communicator->size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(layout.size(), " ranks with a communicator of ", epoch.communicator->size()));
-  }
-  const int rank = epoch.communicator->rank();
-  const int destination = IndexOf(layout.expert_ranks(), rank);
-  if ((IndexOf(layout.attention_ranks(), rank) >= 0) != (parts_.sender != nullptr) ||
-      (destination >= 0) != (parts_.host != nullptr)) {
-    return absl::InvalidArgumentError(absl::StrCat("rank ", rank, " has another role in epoch ",
-                                                   epoch.epoch, " than it was made for"));
-  }
-  if (parts_.sender != nullptr) RETURN_IF_ERROR(parts_.sender->Check(layout));
-  return parts_.host != nullptr ? parts_.host->Check(layout, destination) : absl::OkStatus();
+absl::Status RankExchange::Check() const {
+  RETURN_IF_ERROR(failure_);
+  // Void steps are left by all.
+  if (!in_step_ || !epoch_.has_value() || !CheckHealth().ok()) return absl::OkStatus();
+  return absl::InternalError("left a step in which the other ranks wait for this one");
 }
 
-absl::Status RankExchange::Prepare(RankMembership membership) {
-  RETURN_IF_ERROR(CheckLayout(membership));
-  const RankLayout& layout = membership.layout;
-  const int attention = IndexOf(layout.attention_ranks(), membership.communicator->rank());
-  const RankEpoch epoch = {
-      .number = membership.epoch,
-      .attention_ranks = static_cast<int>(layout.attention_ranks().size()),
-      .attention = attention >= 0 ? std::optional<int>(attention) : std::nullopt};
-  {
-    const MutexLock lock(mutex_);
-    communicators_.emplace(epoch.number, membership.communicator);
-    prepared_.emplace(epoch.number, std::move(membership));
-  }
-  gate_.Prepare(epoch);
-  return absl::OkStatus();
-}
-
-void RankExchange::EndBefore(std::uint64_t next) {
-  gate_.EndBefore(next);
-  std::map<std::uint64_t, RankMembership> skipped;
-  std::map<std::uint64_t, std::shared_ptr<Communicator>> over;
-  {
-    const MutexLock lock(mutex_);
-    skipped = TakeBefore(prepared_, next);
-    over = TakeBefore(communicators_, next);
-  }
-  for (const auto& [epoch, communicator] : over) communicator->Abort();
-}
-
-void RankExchange::Enter(std::uint64_t epoch) {
-  std::optional<RankMembership> membership;
-  std::map<std::uint64_t, RankMembership> skipped;
-  {
-    const MutexLock lock(mutex_);
-    skipped = TakeBefore(prepared_, epoch);
-    // It may have ended between the gate's word and now.
-    const auto found = prepared_.find(epoch);
-    if (found != prepared_.end()) {
-      membership.emplace(std::move(found->second));
-      prepared_.erase(found);
-    }
-  }
-  if (!membership.has_value()) {
-    entered_ = absl::UnavailableError("the epoch is over");
-    return;
-  }
-  // Waits for what is on the stream, which EndBefore can abort until then.
-  entered_ = UseLayout(*membership);
-  if (drop_graphs_ != nullptr) drop_graphs_();
-  graphs_.clear();
-  epoch_.emplace(*std::move(membership));
-  std::map<std::uint64_t, std::shared_ptr<Communicator>> left;
-  {
-    const MutexLock lock(mutex_);
-    left = TakeBefore(communicators_, epoch);
-  }
-}
-
-absl::Status RankExchange::UseLayout(const RankMembership& epoch) {
-  RETURN_IF_ERROR(parts_.stream.Synchronize());
-  if (parts_.host != nullptr) parts_.host->Use(epoch.layout);
-  if (parts_.sender == nullptr) return absl::OkStatus();
-  return parts_.sender->Use(epoch.layout,
-                            IndexOf(epoch.layout.attention_ranks(), epoch.communicator->rank()));
-}
-
-void RankExchange::GiveUpStep() {
+absl::Status RankExchange::GiveUpStep() {
+  failure_ = Check();
   if (std::exchange(in_step_, false)) gate_.End(StepEnd::kVoid);
+  return failure_;
+}
+
+absl::Status RankExchange::Note(const absl::Status& status) {
+  if (!absl::IsUnavailable(status) && !absl::IsCancelled(status)) failure_.Update(status);
+  return status;
 }
 
 absl::StatusOr<Served> RankExchange::Serve() {
-  GiveUpStep();
-  return gate_.Serve();
+  RETURN_IF_ERROR(GiveUpStep());
+  absl::StatusOr<Served> served = gate_.Serve();
+  RETURN_IF_ERROR(Note(served.status()));
+  return served;
 }
 
 absl::StatusOr<DeviceStepForm> RankExchange::Begin(const DeviceStep& step) {
-  GiveUpStep();
-  ASSIGN_OR_RETURN(step_, gate_.Begin(step.rows, wants_exact_ || !step.may_be_graph));
+  RETURN_IF_ERROR(GiveUpStep());
+  const absl::StatusOr<RankStep> begun = gate_.Begin(step.rows, wants_exact_ || !step.may_be_graph);
+  RETURN_IF_ERROR(Note(begun.status()));
+  step_ = *begun;
   in_step_ = true;
   RETURN_IF_ERROR(entered_);
-  // Nothing more is launched with an aborted communicator (decision 0009).
-  RETURN_IF_ERROR(CheckHealth(*epoch_->communicator));
+  // Nothing more is launched in an epoch that is over (decision 0009).
+  RETURN_IF_ERROR(CheckHealth());
   wants_exact_ = false;
   next_layer_ = 0;
   if (exact()) return DeviceStepForm{.captured = false};
@@ -181,14 +95,14 @@ absl::StatusOr<StepEnd> RankExchange::TakeWithoutRows(const RankStep& step) {
 }
 
 absl::Status RankExchange::RunWithoutRows() {
-  RETURN_IF_ERROR(CheckHealth(*epoch_->communicator));
+  RETURN_IF_ERROR(CheckHealth());
   if (exact()) {
     RETURN_IF_ERROR(SkipTo(parts_.moe_layers.size()));
   } else {
     RETURN_IF_ERROR(LaunchWithoutRows());
   }
   RETURN_IF_ERROR(parts_.stream.Synchronize());
-  return CheckHealth(*epoch_->communicator);
+  return CheckHealth();
 }
 
 absl::Status RankExchange::LaunchWithoutRows() {
@@ -199,6 +113,7 @@ absl::Status RankExchange::LaunchWithoutRows() {
                        return SkipTo(parts_.moe_layers.size());
                      }));
     found = graphs_.emplace(step_.slot_rows, std::move(graph)).first;
+    RETURN_IF_ERROR(CheckHealth());  // that took a while
   }
   return ToStatus(parts_.gpu.Launch(parts_.stream.handle(), found->second.handle()), kWhat);
 }
@@ -272,7 +187,7 @@ absl::Status RankExchange::End(DeviceStream stream) {
     // In the last layer a step may have no rows left.
     RETURN_IF_ERROR(SkipTo(parts_.moe_layers.size()));
     RETURN_IF_ERROR(parts_.stream.Synchronize());
-    RETURN_IF_ERROR(CheckHealth(*epoch_->communicator));
+    RETURN_IF_ERROR(CheckHealth());
     in_step_ = false;
     gate_.End(StepEnd::kDone);
     return absl::OkStatus();
@@ -285,7 +200,8 @@ absl::Status RankExchange::End(DeviceStream stream) {
       ToStatus(parts_.gpu.CopyOut(stream, on_host, on_device, kBytes), "whether all rows fit"));
   RETURN_IF_ERROR(
       ToStatus(parts_.gpu.FillZeros(stream, on_device, kBytes), "whether all rows fit"));
-  ended_.push_back({.communicator = epoch_->communicator, .overflow = next_overflow_});
+  ended_.push_back(
+      {.epoch = epoch_->epoch, .communicator = epoch_->communicator, .overflow = next_overflow_});
   next_overflow_ = (next_overflow_ + 1) % kMostSteps;
   // What it computes may still be good for nothing (Confirm); the next step need not wait for that.
   in_step_ = false;
@@ -297,7 +213,7 @@ absl::Status RankExchange::Confirm() {
   if (ended_.empty()) return absl::OkStatus();
   const Ended step = std::move(ended_.front());
   ended_.pop_front();
-  RETURN_IF_ERROR(CheckHealth(*step.communicator));
+  RETURN_IF_ERROR(epochs_.CheckHealth(step.epoch, *step.communicator));
   if (host_memory_.overflow[step.overflow] == 0) return absl::OkStatus();
   wants_exact_ = true;
   return absl::AbortedError(
@@ -336,26 +252,26 @@ absl::Status RankExchange::TellCounts(DeviceStream stream) {
                  "numbers of rows"));
   }
   RETURN_IF_ERROR(parts_.stream.Synchronize());
-  RETURN_IF_ERROR(CheckHealth(*epoch.communicator));
+  RETURN_IF_ERROR(CheckHealth());
   if (parts_.host == nullptr) return absl::OkStatus();
   return parts_.host->ExpectExactly(
       stream, absl::MakeConstSpan(host_memory_.received, static_cast<std::size_t>(sources)));
 }
 
 absl::Status RankExchange::Exchange(DeviceStream stream, absl::string_view what) {
-  const DeviceStatus status = epoch_->communicator->Exchange(stream, sends_, receives_);
+  const absl::Status health = CheckHealth();
+  DeviceStatus status;
+  if (health.ok()) status = epoch_->communicator->Exchange(stream, sends_, receives_);
   sends_.clear();
   receives_.clear();
+  RETURN_IF_ERROR(health);
   if (status.ok()) return absl::OkStatus();
-  RETURN_IF_ERROR(CheckHealth(*epoch_->communicator));
+  RETURN_IF_ERROR(CheckHealth());
   return ToStatus(status, what);
 }
 
-absl::Status RankExchange::CheckHealth(Communicator& communicator) {
-  const DeviceStatus health = communicator.Health();
-  if (health.ok()) return absl::OkStatus();
-  return absl::UnavailableError(
-      absl::StrCat("a rank of the epoch is gone; the next epoch goes on: ", health.message));
+absl::Status RankExchange::CheckHealth() const {
+  return epochs_.CheckHealth(epoch_->epoch, *epoch_->communicator);
 }
 
 RankCounts RankExchange::SentTo(std::size_t destination) const {

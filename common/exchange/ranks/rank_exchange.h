@@ -8,13 +8,13 @@
 // and the host reads them.
 //
 // Epochs:    the control plane prepares one and ends those before it, from threads of its own; the
-//            engine thread enters it between two steps. What the communicator of an epoch has lost
-//            fails the steps that are not confirmed; their rank still has all it needs to take them
-//            again in the next epoch.
+//            engine thread enters it between two steps. What is halted, or has lost its
+//            communicator, fails the steps that are not confirmed; their rank still has all it
+//            needs to take them again in the next epoch.
 // Memory:    everything but graphs and communicators is allocated by Create.
-// Threads:   Prepare, EndBefore, and of the gate what step_gate.h says: any. The engine thread
-// makes
-//            every other call.
+// Threads:   Prepare, Halt, EndBefore, AwaitEntered, and of the gate what step_gate.h says: any.
+//            The engine thread makes every other call. One that waits for the stream of a halted
+//            epoch goes on when that is aborted.
 // Shutdown:  gate().Stop, then EndBefore of a later epoch to end what is under way, then the engine
 //            thread's end, then the destructor.
 #pragma once
@@ -29,27 +29,19 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "common/base/mutex.h"
 #include "common/device/gpu.h"
 #include "common/exchange/device_exchange.h"
 #include "common/exchange/ranks/communicator.h"
+#include "common/exchange/ranks/rank_epochs.h"
 #include "common/exchange/ranks/rank_layout.h"
 #include "common/exchange/ranks/rank_sides.h"
 #include "common/exchange/ranks/rank_step.h"
 #include "common/exchange/ranks/step_gate.h"
 
 namespace sextant {
-
-// An epoch that this rank is a member of.
-struct RankMembership {
-  std::uint64_t epoch = 0;
-  std::shared_ptr<Communicator> communicator;  // whose rank is this rank's in the layout
-  RankLayout layout;
-};
 
 class RankExchange final : public DeviceExchange, private RankEngine {
  public:
@@ -67,19 +59,32 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<RankExchange>> Create(Parts parts);
   ~RankExchange() override;
 
-  // From the control plane: this rank may be called to steps of that epoch.
-  // Errors: InvalidArgument for more ranks than there is room for, or another number than the
-  // communicator's, and for a role that this rank was not made for; those of RowSender::Check and
-  // RowHost::Check.
+  // From the control plane: this rank may be called to steps of that epoch, which it enters as soon
+  // as it is in no other one. Errors: those of CheckMembership and RankEpochs::Prepare.
   [[nodiscard]] absl::Status Prepare(RankMembership membership);
-  // From the control plane: all epochs before `next` are over. Aborts their communicators.
+  // Whether it could take part. Errors: InvalidArgument for more ranks than there is room for, or
+  // another number than the communicator's, and for a role that this rank was not made for; those
+  // of RowSender::Check and RowHost::Check.
+  [[nodiscard]] absl::Status CheckMembership(const RankMembership& membership) const;
+  // From the control plane: all epochs before `next` are over. When this returns none of their
+  // steps is confirmed or begun any more; nothing is aborted.
+  void Halt(std::uint64_t next);
+  // Halts them, and aborts their communicators; to come when all their ranks have halted.
   void EndBefore(std::uint64_t next);
+  // Waits until the engine thread has entered `epoch` or a later one, or has left all and has none
+  // to enter; nothing of an earlier one is on the stream then. False: Halt or EndBefore of a later
+  // epoch, or gate().Stop, came first.
+  [[nodiscard]] bool AwaitEntered(std::uint64_t epoch) { return gate_.AwaitEntered(epoch); }
   // What the conductors say goes there, and what wakes or stops the engine thread.
   [[nodiscard]] StepGate& gate() { return gate_; }
 
   // For an engine without rows: takes part in the next step of the others, or is woken. Errors: of
   // StepGate::Serve; the engine cannot go on.
   [[nodiscard]] absl::StatusOr<Served> Serve();
+
+  // After a step or Serve that failed: OK, or why this rank can go on no more, so that its process
+  // has to end: the others wait for it. Begin and Serve return nothing else from then on.
+  [[nodiscard]] absl::Status Check() const;
 
   void OnGraphsEnd(std::function<void()> drop) override { drop_graphs_ = std::move(drop); }
   [[nodiscard]] absl::StatusOr<DeviceStepForm> Begin(const DeviceStep& step) override;
@@ -97,6 +102,7 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   };
   // A step that has ended and is not confirmed.
   struct Ended {
+    std::uint64_t epoch = 0;
     std::shared_ptr<Communicator> communicator;
     std::size_t overflow = 0;  // which one
   };
@@ -105,12 +111,15 @@ class RankExchange final : public DeviceExchange, private RankEngine {
 
   // Of the gate, on the engine thread.
   void Enter(std::uint64_t epoch) override;
+  void Leave(std::uint64_t next) override;
   [[nodiscard]] absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) override;
 
-  [[nodiscard]] absl::Status CheckLayout(const RankMembership& epoch) const;
   [[nodiscard]] absl::Status UseLayout(const RankMembership& epoch);
-  // A step with rows that failed before its end.
-  void GiveUpStep();
+  void DropGraphs();
+  // A step with rows that failed before its end. Errors: those of Check.
+  [[nodiscard]] absl::Status GiveUpStep();
+  // What came of the gate: most errors are for good.
+  absl::Status Note(const absl::Status& status);
   [[nodiscard]] absl::Status RunWithoutRows();
   [[nodiscard]] bool exact() const { return step_.form == RankStepForm::kExact; }
   // Every layer from the next one up to this, without rows.
@@ -120,7 +129,8 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   [[nodiscard]] absl::Status TellCounts(DeviceStream stream);
   // One group of what is in sends_ and receives_.
   [[nodiscard]] absl::Status Exchange(DeviceStream stream, absl::string_view what);
-  [[nodiscard]] static absl::Status CheckHealth(Communicator& communicator);
+  // Of the epoch that was entered last.
+  [[nodiscard]] absl::Status CheckHealth() const;
   [[nodiscard]] RankCounts SentTo(std::size_t destination) const;
   [[nodiscard]] RankCounts ReceivedFrom(std::size_t source) const;
 
@@ -130,14 +140,12 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   GpuMemory pinned_;
   HostMemory host_memory_;
 
-  Mutex mutex_;
-  std::map<std::uint64_t, RankMembership> prepared_ ABSL_GUARDED_BY(mutex_);  // not entered
-  // Of every epoch that is not over, for the abort.
-  std::map<std::uint64_t, std::shared_ptr<Communicator>> communicators_ ABSL_GUARDED_BY(mutex_);
+  RankEpochs epochs_;
 
   // The engine thread's.
-  std::optional<RankMembership> epoch_;
-  absl::Status entered_;  // or why it cannot take part in the epoch
+  std::optional<RankMembership> epoch_;  // none: never entered, or left
+  absl::Status entered_;                 // or why it cannot take part in the epoch
+  absl::Status failure_;                 // why it can go on no more
   std::function<void()> drop_graphs_;
   RankStep step_;
   std::size_t next_layer_ = 0;  // of moe_layers, in the step

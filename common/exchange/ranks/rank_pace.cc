@@ -100,7 +100,8 @@ absl::Status RankPace::CheckMine(const StepCall& call) const {
 
 Turn RankPace::turn() const {
   if (running_.has_value()) return Turn::kStep;
-  if (over()) return prepared_.empty() ? Turn::kOut : Turn::kEnter;
+  if (over() && !prepared_.empty()) return Turn::kEnter;
+  if (over()) return inside_ ? Turn::kLeave : Turn::kOut;
   if (aborted_) return Turn::kOut;
   const auto heard = heard_.find(epoch_.number);
   if (heard != heard_.end() && !heard->second.waiting.empty()) return Turn::kTake;
@@ -116,6 +117,7 @@ absl::Status RankPace::Enter() {
   const auto next = prepared_.begin();
   epoch_ = next->second;
   prepared_.erase(next);
+  inside_ = true;
   EndBefore(epoch_.number);
   taken_ = 0;
   offer_.reset();
@@ -131,6 +133,11 @@ absl::Status RankPace::Enter() {
   }
   LeaveIfLast();
   return absl::OkStatus();
+}
+
+void RankPace::Leave() {
+  CHECK(turn() == Turn::kLeave);
+  inside_ = false;
 }
 
 StepOffer RankPace::Offer(std::int64_t rows, bool exact) {

@@ -12,7 +12,8 @@
 // that has done it goes on to the next epoch. By a death: EndBefore; what is under way is void
 // unless it is known to have ended well, and the rank keeps all that it needs to offer it again.
 // Either way what was offered in the old epoch counts nowhere, and nothing that is said in an epoch
-// reaches another one. What is said in an epoch that this rank has not entered yet is kept.
+// reaches another one. What is said in an epoch that this rank has not entered yet is kept. Where
+// no other epoch is prepared by then, the rank leaves: kEnter or kLeave -> kOut.
 //
 // Threads:   one at a time, without locks, clocks or waiting. Calls that turn() does not allow are
 //            bugs of the caller and abort.
@@ -42,6 +43,7 @@ struct RankEpoch {
 
 enum class Turn : std::uint8_t {
   kOut,    // there is no epoch to take part in: wait
+  kLeave,  // the epoch is over, and no other one is prepared: Leave
   kEnter,  // there is one: Enter
   kOffer,  // everybody waits for this rank's offer, also for one without rows: Offer
   kWait,   // wait for a call; Offer once more if may_raise()
@@ -66,8 +68,8 @@ class RankPace {
   // told twice or too late.
   void Prepare(const RankEpoch& epoch);
 
-  // From the control plane: all epochs before `next` are over, whatever is under way in them. Who
-  // tells it also aborts their communicators.
+  // From the control plane: all epochs before `next` are over, whatever is under way in them. What
+  // waits for others goes on only when their communicators are aborted.
   void EndBefore(std::uint64_t next);
 
   // From the conductor of the epoch that is named there.
@@ -77,11 +79,18 @@ class RankPace {
   [[nodiscard]] Turn turn() const;
   // The epoch that was entered last, 0 before the first one.
   [[nodiscard]] std::uint64_t epoch() const { return epoch_.number; }
+  // Epochs before it are over.
+  [[nodiscard]] std::uint64_t first() const { return first_; }
+  // Is in no epoch and will enter none of those that it has heard of.
+  [[nodiscard]] bool out() const { return !inside_ && prepared_.empty(); }
   // Waits with an offer of no rows.
   [[nodiscard]] bool may_raise() const;
 
   // Enters the next epoch. Errors: what was said in it before does not fit to it.
   [[nodiscard]] absl::Status Enter();
+
+  // At kLeave. At kEnter there is no need to: who enters leaves.
+  void Leave();
 
   // At kOffer, or with rows when may_raise(): what to tell the conductor. `exact` is for rows
   // alone: a prompt is among them, or they did not fit into slots before.
@@ -107,6 +116,7 @@ class RankPace {
   [[nodiscard]] absl::StatusOr<Heard*> Find(std::uint64_t epoch);
 
   RankEpoch epoch_;
+  bool inside_ = false;      // it has not been left
   std::uint64_t first_ = 1;  // epochs before it are over
   std::uint64_t taken_ = 0;  // number of the last step that this rank was in
   std::optional<StepOffer> offer_;

@@ -69,8 +69,8 @@ class RowHost {
   // that are not here.
   [[nodiscard]] virtual absl::Status Check(const RankLayout& layout, int destination) const = 0;
 
-  // From the next step on they do. After Check.
-  virtual void Use(const RankLayout& layout) = 0;
+  // From the next step on they do. After Check. Errors: as Check, where experts have gone since.
+  [[nodiscard]] virtual absl::Status Use(const RankLayout& layout, int destination) = 0;
 
   // Of each layer first: what comes are slots of the step's size from every source [A] ...
   [[nodiscard]] virtual absl::Status ExpectSlots(const RankStep& step) = 0;

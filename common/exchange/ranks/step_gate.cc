@@ -1,5 +1,6 @@
 #include "common/exchange/ranks/step_gate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/check.h"
@@ -39,6 +40,10 @@ absl::StatusOr<std::optional<TakenStep>> StepGate::NextStep(std::int64_t rows, b
     ASSIGN_OR_RETURN(const Move move, Next(rows, exact));
     if (const auto* entered = std::get_if<Entered>(&move)) {
       engine_.Enter(entered->epoch);
+      Arrive();
+    } else if (const auto* left = std::get_if<Left>(&move)) {
+      engine_.Leave(left->next);
+      Arrive();
     } else if (const auto* offer = std::get_if<StepOffer>(&move)) {
       link_.Send(*offer);
     } else if (const auto* taken = std::get_if<TakenStep>(&move)) {
@@ -56,14 +61,38 @@ absl::StatusOr<StepGate::Move> StepGate::Next(std::int64_t rows, bool exact) {
     const Turn turn = pace_.turn();
     CHECK(turn != Turn::kStep);
     if (turn == Turn::kEnter) {
+      moving_ = true;
       RETURN_IF_ERROR(pace_.Enter());
       return Entered{pace_.epoch()};
+    }
+    if (turn == Turn::kLeave) {
+      moving_ = true;
+      pace_.Leave();
+      return Left{pace_.first()};
     }
     if (turn == Turn::kTake) return pace_.Take();
     // Before an offer of no rows: whoever is woken may have some.
     if ((rows == 0 || turn == Turn::kOut) && std::exchange(woken_, false)) return Woken{};
     if (turn == Turn::kOffer || (rows > 0 && pace_.may_raise())) return pace_.Offer(rows, exact);
     lock.Wait(changed_);
+  }
+}
+
+void StepGate::Arrive() {
+  {
+    const MutexLock lock(mutex_);
+    moving_ = false;
+  }
+  arrived_.notify_all();
+}
+
+bool StepGate::AwaitEntered(std::uint64_t epoch) {
+  MutexLock lock(mutex_);
+  while (true) {
+    if (!moving_ && pace_.epoch() >= epoch) return true;
+    if (stopped_ || ended_before_ > epoch) return false;
+    if (!moving_ && pace_.out()) return true;
+    lock.Wait(arrived_);
   }
 }
 
@@ -86,6 +115,7 @@ void StepGate::Stop() {
     stopped_ = true;
   }
   changed_.notify_one();
+  arrived_.notify_all();
 }
 
 void StepGate::Change(absl::FunctionRef<void(RankPace& pace)> change) {
@@ -101,7 +131,13 @@ void StepGate::Prepare(const RankEpoch& epoch) {
 }
 
 void StepGate::EndBefore(std::uint64_t next) {
-  Change([next](RankPace& pace) { pace.EndBefore(next); });
+  {
+    const MutexLock lock(mutex_);
+    ended_before_ = std::max(ended_before_, next);
+    pace_.EndBefore(next);
+  }
+  changed_.notify_one();
+  arrived_.notify_all();
 }
 
 absl::Status StepGate::Hear(const StepCall& call) {

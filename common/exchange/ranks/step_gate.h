@@ -50,6 +50,10 @@ class RankEngine {
   // ended; on the stream there may be some, which end only if the old communicator can be aborted.
   virtual void Enter(std::uint64_t epoch) = 0;
 
+  // No step of an epoch before `next` follows, and none at all before another Enter. As there, the
+  // stream may not be empty.
+  virtual void Leave(std::uint64_t next) = 0;
+
   // Takes the step without rows: kDone or kVoid. Errors: the engine cannot go on.
   virtual absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) = 0;
 };
@@ -78,7 +82,7 @@ class StepGate {
   // tells that it has nothing to do, once. Errors: as Begin but for Unavailable.
   [[nodiscard]] absl::StatusOr<Served> Serve();
 
-  // There is something to look at: ends this Serve, or the next one.
+  // There is something to look at: ends this Serve, or the next one; and a Begin without an epoch.
   void Wake();
   void Stop();
 
@@ -88,12 +92,20 @@ class StepGate {
   [[nodiscard]] absl::Status Hear(const StepCall& call);
   [[nodiscard]] absl::Status Hear(const LastStep& last);
 
+  // Waits until the engine has entered `epoch` or a later one, or is in none and has none to enter:
+  // RankEngine::Enter or Leave has returned. False: EndBefore of a later epoch, or Stop, came
+  // first.
+  [[nodiscard]] bool AwaitEntered(std::uint64_t epoch);
+
  private:
   struct Entered {
     std::uint64_t epoch = 0;
   };
+  struct Left {
+    std::uint64_t next = 0;
+  };
   struct Woken {};
-  using Move = std::variant<Entered, StepOffer, TakenStep, Woken>;
+  using Move = std::variant<Entered, Left, StepOffer, TakenStep, Woken>;
 
   // Under the lock; whoever waits looks again.
   void Change(absl::FunctionRef<void(RankPace& pace)> change);
@@ -102,13 +114,18 @@ class StepGate {
   // Enters and offers until there is a step to take; none: woken.
   [[nodiscard]] absl::StatusOr<std::optional<TakenStep>> NextStep(std::int64_t rows, bool exact);
   [[nodiscard]] absl::Status TakeWithoutRows(const RankStep& step);
+  // The engine has been told what the pace says.
+  void Arrive();
 
   ConductorLink& link_;
   RankEngine& engine_;
 
   Mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable changed_;  // for the engine thread
+  std::condition_variable arrived_;  // for AwaitEntered
   RankPace pace_ ABSL_GUARDED_BY(mutex_);
+  bool moving_ ABSL_GUARDED_BY(mutex_) = false;             // the engine is entering or leaving
+  std::uint64_t ended_before_ ABSL_GUARDED_BY(mutex_) = 0;  // by EndBefore
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -6,8 +6,14 @@
 
 namespace sextant::emulation {
 
+DeviceStatus FirstFault::status() const {
+  const MutexLock lock(mutex_);
+  return {error_, message_.c_str()};
+}
+
 void FirstFault::Note(const DeviceStatus& status) {
-  if (any()) return;
+  const MutexLock lock(mutex_);
+  if (error_ != DeviceError::kNone) return;
   error_ = status.error;
   message_ = status.message;
 }

@@ -7,9 +7,12 @@
 //            launches.
 // Errors:    the first thing that goes wrong on a GPU is kept; from then on nothing happens there,
 //            and every call fails with it.
-// Threads:   one at a time; work runs on the thread that waits.
+// Threads:   one at a time for a queue and the moments put there; those of a GPU's other queues go
+// on
+//            meanwhile. Work runs on the thread that waits.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -18,6 +21,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "common/base/mutex.h"
 #include "common/device/device_stream.h"
 
 namespace sextant::emulation {
@@ -26,8 +31,8 @@ class StreamQueue;
 
 // When everything that had been put on a stream before had happened.
 struct StreamMoment {
-  StreamQueue* queue = nullptr;  // where it was put last; null: nowhere yet
-  std::uint64_t place = 0;       // in the order of what was put there
+  std::atomic<StreamQueue*> queue = nullptr;  // where it was put last; null: nowhere yet
+  std::uint64_t place = 0;                    // in the order of what was put there
   std::chrono::steady_clock::time_point came;
 };
 
@@ -38,16 +43,17 @@ struct QueuedWork {
 };
 using CapturedWork = std::vector<QueuedWork>;
 
-// Of a GPU.
+// Of a GPU. Any thread.
 class FirstFault {
  public:
-  [[nodiscard]] bool any() const { return error_ != DeviceError::kNone; }
-  [[nodiscard]] DeviceStatus status() const { return {error_, message_.c_str()}; }
+  [[nodiscard]] bool any() const { return !status().ok(); }
+  [[nodiscard]] DeviceStatus status() const;
   void Note(const DeviceStatus& status);
 
  private:
-  DeviceError error_ = DeviceError::kNone;
-  std::string message_;
+  mutable Mutex mutex_;
+  DeviceError error_ ABSL_GUARDED_BY(mutex_) = DeviceError::kNone;
+  std::string message_ ABSL_GUARDED_BY(mutex_);  // never changes again once there is an error
 };
 
 class StreamQueue {

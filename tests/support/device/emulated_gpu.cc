@@ -59,6 +59,7 @@ EmulatedGpu::EmulatedGpu(std::int64_t total_bytes, When when)
     : total_bytes_(total_bytes), when_(when) {}
 
 EmulatedGpu::~EmulatedGpu() {
+  const MutexLock lock(mutex_);
   CHECK(memory_.empty());
   CHECK(pinned_.empty());
   CHECK(streams_.empty());
@@ -68,28 +69,55 @@ EmulatedGpu::~EmulatedGpu() {
 
 emulation::StreamQueue& EmulatedGpu::QueueOf(DeviceStream stream) {
   if (stream.handle == nullptr) return default_;
+  const MutexLock lock(mutex_);
   const auto found = streams_.find(stream.handle);
   CHECK(found != streams_.end());
   return *found->second;
 }
 
-emulation::StreamMoment& EmulatedGpu::MomentOf(DeviceEvent event) {
+std::shared_ptr<emulation::StreamMoment> EmulatedGpu::MomentOf(DeviceEvent event) const {
+  const MutexLock lock(mutex_);
   const auto found = events_.find(event.handle);
   CHECK(found != events_.end());
+  return found->second;
+}
+
+const emulation::CapturedWork& EmulatedGpu::WorkOf(DeviceGraph graph) const {
+  const MutexLock lock(mutex_);
+  const auto found = graphs_.find(graph.handle);
+  CHECK(found != graphs_.end());
   return *found->second;
 }
 
+std::int64_t EmulatedGpu::allocated_bytes() const {
+  const MutexLock lock(mutex_);
+  return memory_.bytes();
+}
+
+bool EmulatedGpu::Holds(const void* begin, std::int64_t bytes) const {
+  const MutexLock lock(mutex_);
+  return memory_.Holds(begin, bytes);
+}
+
+bool EmulatedGpu::HoldsPinned(const void* begin, std::int64_t bytes) const {
+  const MutexLock lock(mutex_);
+  return pinned_.Holds(begin, bytes);
+}
+
 bool EmulatedGpu::IsCapturing() const {
-  for (const auto& [handle, queue] : streams_) {
-    if (queue->capturing()) return true;
+  for (const auto& [queue, thread] : captures_) {
+    if (thread == std::this_thread::get_id()) return true;
   }
   return false;
 }
 
 DeviceStatus EmulatedGpu::RefuseWhileCapturing() {
   if (fault_.any()) return fault_.status();
+  const MutexLock lock(mutex_);
   if (!IsCapturing()) return {};
-  for (const auto& [handle, queue] : streams_) queue->SpoilCapture();
+  for (const auto& [queue, thread] : captures_) {
+    if (thread == std::this_thread::get_id()) queue->SpoilCapture();
+  }
   return {DeviceError::kDevice, "operation not permitted when stream is capturing"};
 }
 
@@ -105,7 +133,7 @@ DeviceStatus EmulatedGpu::Describe(GpuInfo* info) {
            .minor = 0,
            .multiprocessors = 4,
            .total_bytes = total_bytes_,
-           .free_bytes = total_bytes_ - memory_.bytes(),
+           .free_bytes = total_bytes_ - allocated_bytes(),
            .shared_bytes_per_multiprocessor = 164 * 1024};
   kName.copy(info->name, sizeof(info->name) - 1);
   return {};
@@ -114,12 +142,14 @@ DeviceStatus EmulatedGpu::Describe(GpuInfo* info) {
 DeviceStatus EmulatedGpu::Allocate(std::int64_t bytes, void** memory) {
   RETURN_IF_DEVICE_FAILED(RefuseWhileCapturing());
   if (bytes < 1) return kNoSize;
+  const MutexLock lock(mutex_);
   if (bytes > total_bytes_ - memory_.bytes()) return {DeviceError::kOutOfMemory, "out of memory"};
   *memory = memory_.Allocate(bytes);
   return {};
 }
 
 void EmulatedGpu::Free(void* memory) {
+  const MutexLock lock(mutex_);
   CHECK(!IsCapturing());
   memory_.Free(memory);
 }
@@ -127,11 +157,13 @@ void EmulatedGpu::Free(void* memory) {
 DeviceStatus EmulatedGpu::AllocatePinned(std::int64_t bytes, void** memory) {
   RETURN_IF_DEVICE_FAILED(RefuseWhileCapturing());
   if (bytes < 1) return kNoSize;
+  const MutexLock lock(mutex_);
   *memory = pinned_.Allocate(bytes);
   return {};
 }
 
 void EmulatedGpu::FreePinned(void* memory) {
+  const MutexLock lock(mutex_);
   CHECK(!IsCapturing());
   pinned_.Free(memory);
 }
@@ -139,17 +171,22 @@ void EmulatedGpu::FreePinned(void* memory) {
 DeviceStatus EmulatedGpu::CreateStream(DeviceStream* stream) {
   auto queue = std::make_unique<emulation::StreamQueue>(fault_);
   stream->handle = queue.get();
+  const MutexLock lock(mutex_);
   streams_.emplace(stream->handle, std::move(queue));
   return {};
 }
 
 void EmulatedGpu::DestroyStream(DeviceStream stream) {
   CHECK(stream.handle != nullptr);
-  const emulation::StreamQueue& queue = QueueOf(stream);
+  emulation::StreamQueue& queue = QueueOf(stream);
   CHECK(queue.empty() || fault_.any());
+  const MutexLock lock(mutex_);
   for (const auto& [handle, moment] : events_) {
-    if (moment->queue == &queue) *moment = {&default_, 0, moment->came};
+    if (moment->queue != &queue) continue;
+    moment->queue = &default_;
+    moment->place = 0;
   }
+  captures_.erase(&queue);
   streams_.erase(stream.handle);
 }
 
@@ -160,11 +197,11 @@ DeviceStatus EmulatedGpu::Synchronize(DeviceStream stream) {
 
 DeviceStatus EmulatedGpu::CopyIn(DeviceStream stream, void* to, const void* from,
                                  std::int64_t bytes) {
-  const bool pinned = pinned_.Holds(from, bytes);
+  const bool pinned = HoldsPinned(from, bytes);
   if (!pinned) RETURN_IF_DEVICE_FAILED(RefuseWhileCapturing());
-  if (!memory_.Holds(to, bytes)) return kNotOurs;
+  if (!Holds(to, bytes)) return kNotOurs;
   const auto copy = [=, this]() -> DeviceStatus {
-    if (!memory_.Holds(to, bytes) || (pinned && !pinned_.Holds(from, bytes))) return kFreed;
+    if (!Holds(to, bytes) || (pinned && !HoldsPinned(from, bytes))) return kFreed;
     CopyBytes(to, from, bytes);
     return {};
   };
@@ -173,11 +210,11 @@ DeviceStatus EmulatedGpu::CopyIn(DeviceStream stream, void* to, const void* from
 
 DeviceStatus EmulatedGpu::CopyOut(DeviceStream stream, void* to, const void* from,
                                   std::int64_t bytes) {
-  const bool pinned = pinned_.Holds(to, bytes);
+  const bool pinned = HoldsPinned(to, bytes);
   if (!pinned) RETURN_IF_DEVICE_FAILED(RefuseWhileCapturing());
-  if (!memory_.Holds(from, bytes)) return kNotOurs;
+  if (!Holds(from, bytes)) return kNotOurs;
   const auto copy = [=, this]() -> DeviceStatus {
-    if (!memory_.Holds(from, bytes) || (pinned && !pinned_.Holds(to, bytes))) return kFreed;
+    if (!Holds(from, bytes) || (pinned && !HoldsPinned(to, bytes))) return kFreed;
     CopyBytes(to, from, bytes);
     return {};
   };
@@ -186,9 +223,9 @@ DeviceStatus EmulatedGpu::CopyOut(DeviceStream stream, void* to, const void* fro
 
 DeviceStatus EmulatedGpu::CopyWithin(DeviceStream stream, void* to, const void* from,
                                      std::int64_t bytes) {
-  if (!memory_.Holds(to, bytes) || !memory_.Holds(from, bytes)) return kNotOurs;
+  if (!Holds(to, bytes) || !Holds(from, bytes)) return kNotOurs;
   const auto copy = [=, this]() -> DeviceStatus {
-    if (!memory_.Holds(to, bytes) || !memory_.Holds(from, bytes)) return kFreed;
+    if (!Holds(to, bytes) || !Holds(from, bytes)) return kFreed;
     CopyBytes(to, from, bytes);
     return {};
   };
@@ -196,9 +233,9 @@ DeviceStatus EmulatedGpu::CopyWithin(DeviceStream stream, void* to, const void* 
 }
 
 DeviceStatus EmulatedGpu::FillZeros(DeviceStream stream, void* to, std::int64_t bytes) {
-  if (!memory_.Holds(to, bytes)) return kNotOurs;
+  if (!Holds(to, bytes)) return kNotOurs;
   const auto fill = [=, this]() -> DeviceStatus {
-    if (!memory_.Holds(to, bytes)) return kFreed;
+    if (!Holds(to, bytes)) return kFreed;
     std::memset(to, 0, static_cast<std::size_t>(bytes));
     return {};
   };
@@ -208,33 +245,38 @@ DeviceStatus EmulatedGpu::FillZeros(DeviceStream stream, void* to, std::int64_t 
 DeviceStatus EmulatedGpu::CreateEvent(DeviceEvent* event) {
   auto moment = std::make_shared<emulation::StreamMoment>();
   event->handle = moment.get();
+  const MutexLock lock(mutex_);
   events_.emplace(event->handle, std::move(moment));
   return {};
 }
 
-void EmulatedGpu::DestroyEvent(DeviceEvent event) { CHECK_EQ(events_.erase(event.handle), 1U); }
+void EmulatedGpu::DestroyEvent(DeviceEvent event) {
+  const MutexLock lock(mutex_);
+  CHECK_EQ(events_.erase(event.handle), 1U);
+}
 
 DeviceStatus EmulatedGpu::Record(DeviceStream stream, DeviceEvent event) {
-  (void)MomentOf(event);
-  return Put(stream, {nullptr, events_.at(event.handle)});
+  return Put(stream, {nullptr, MomentOf(event)});
 }
 
 // One that was never recorded has come, as in CUDA.
 DeviceStatus EmulatedGpu::WaitFor(DeviceEvent event) {
   RETURN_IF_DEVICE_FAILED(RefuseWhileCapturing());
-  const emulation::StreamMoment& moment = MomentOf(event);
-  return moment.queue == nullptr ? DeviceStatus{} : moment.queue->RunUntil(moment);
+  const auto moment = MomentOf(event);
+  emulation::StreamQueue* const queue = moment->queue;
+  return queue == nullptr ? DeviceStatus{} : queue->RunUntil(*moment);
 }
 
 DeviceStatus EmulatedGpu::SecondsBetween(DeviceEvent begin, DeviceEvent end, double* seconds) {
   if (fault_.any()) return fault_.status();
   for (const DeviceEvent event : {begin, end}) {
-    const emulation::StreamMoment& moment = MomentOf(event);
-    if (moment.queue == nullptr || !moment.queue->HasCome(moment)) {
+    const auto moment = MomentOf(event);
+    const emulation::StreamQueue* const queue = moment->queue;
+    if (queue == nullptr || !queue->HasCome(*moment)) {
       return {DeviceError::kDevice, "device not ready"};
     }
   }
-  *seconds = std::chrono::duration<double>(MomentOf(end).came - MomentOf(begin).came).count();
+  *seconds = std::chrono::duration<double>(MomentOf(end)->came - MomentOf(begin)->came).count();
   return {};
 }
 
@@ -245,6 +287,8 @@ DeviceStatus EmulatedGpu::BeginCapture(DeviceStream stream) {
     return {DeviceError::kDevice, "the default stream cannot be captured"};
   }
   queue.BeginCapture();
+  const MutexLock lock(mutex_);
+  captures_.emplace(&queue, std::this_thread::get_id());
   return {};
 }
 
@@ -252,6 +296,8 @@ DeviceStatus EmulatedGpu::EndCapture(DeviceStream stream, DeviceGraph* graph) {
   emulation::StreamQueue& queue = QueueOf(stream);
   if (!queue.capturing()) return {DeviceError::kDevice, "the stream does not capture"};
   auto captured = std::make_unique<emulation::CapturedWork>();
+  const MutexLock lock(mutex_);
+  captures_.erase(&queue);
   RETURN_IF_DEVICE_FAILED(queue.EndCapture(captured.get()));
   graph->handle = captured.get();
   graphs_.emplace(graph->handle, std::move(captured));
@@ -260,14 +306,15 @@ DeviceStatus EmulatedGpu::EndCapture(DeviceStream stream, DeviceGraph* graph) {
 
 DeviceStatus EmulatedGpu::Launch(DeviceStream stream, DeviceGraph graph) {
   RETURN_IF_DEVICE_FAILED(RefuseWhileCapturing());
-  const auto found = graphs_.find(graph.handle);
-  CHECK(found != graphs_.end());
-  for (const emulation::QueuedWork& work : *found->second) {
+  for (const emulation::QueuedWork& work : WorkOf(graph)) {
     RETURN_IF_DEVICE_FAILED(Put(stream, work));
   }
   return {};
 }
 
-void EmulatedGpu::DestroyGraph(DeviceGraph graph) { CHECK_EQ(graphs_.erase(graph.handle), 1U); }
+void EmulatedGpu::DestroyGraph(DeviceGraph graph) {
+  const MutexLock lock(mutex_);
+  CHECK_EQ(graphs_.erase(graph.handle), 1U);
+}
 
 }  // namespace sextant

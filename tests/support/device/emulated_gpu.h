@@ -4,21 +4,24 @@
 // (kernels/cuda/emulation/stream_queue.h); only the default stream does things at once. Fresh
 // memory, the device's and pinned, is 0xff in every byte: NaN as f32 and bf16, -1 as an integer.
 // Allocations end where they were asked to end, so that sanitizers see what lies beyond.
-// Capture:   while a stream captures, waiting, allocating and copying from or to memory that is not
-//            pinned are refused, as CUDA does, and spoil the capture.
-// Threads:   any, one at a time.
+// Capture:   while a thread captures a stream, it may not wait, allocate, or copy from or to memory
+//            that is not pinned: that is refused, as CUDA does, and spoils its capture.
+// Threads:   any, as GpuDriver; of the default stream one at a time.
 // Errors:    kEmulation at the wait where a kernel has a fault or a copy comes too late for its
 //            memory; all later calls fail with it. What no caller may do aborts: freeing what was
-//            not allocated or anything while a stream captures, destroying a stream whose work
-//            nobody waited for, leaving anything undestroyed.
+//            not allocated or anything while the thread captures, destroying a stream whose
+//            work nobody waited for, leaving anything undestroyed.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <thread>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "common/base/mutex.h"
 #include "common/device/gpu_driver.h"
 #include "kernels/cuda/emulation/stream_queue.h"
 
@@ -26,8 +29,8 @@ namespace sextant {
 
 class EmulatedGpu final : public GpuDriver {
  public:
-  // When what is put on a stream happens: when somebody waits for it, as said above, or at once,
-  // for tests of GPUs that wait for each other without a host that waits.
+  // When what is put on a stream happens: when somebody waits for it, as said above, or at once, for
+  // tests of GPUs that wait for each other without a host that waits.
   enum class When : std::uint8_t { kWaitedFor, kAtOnce };
 
   explicit EmulatedGpu(std::int64_t total_bytes = std::int64_t{1} << 30,
@@ -37,11 +40,9 @@ class EmulatedGpu final : public GpuDriver {
   EmulatedGpu& operator=(const EmulatedGpu&) = delete;
 
   // Of the device's memory.
-  [[nodiscard]] std::int64_t allocated_bytes() const { return memory_.bytes(); }
+  [[nodiscard]] std::int64_t allocated_bytes() const;
   // Whether all these bytes lie in one allocation there.
-  [[nodiscard]] bool Holds(const void* begin, std::int64_t bytes) const {
-    return memory_.Holds(begin, bytes);
-  }
+  [[nodiscard]] bool Holds(const void* begin, std::int64_t bytes) const;
   [[nodiscard]] bool IsCapturing(DeviceStream stream) { return QueueOf(stream).capturing(); }
   // Puts something on a stream that the driver does not know, such as what a network does
   // (tests/support/ranks).
@@ -89,20 +90,27 @@ class EmulatedGpu final : public GpuDriver {
   };
 
   [[nodiscard]] emulation::StreamQueue& QueueOf(DeviceStream stream);
-  [[nodiscard]] emulation::StreamMoment& MomentOf(DeviceEvent event);
-  [[nodiscard]] bool IsCapturing() const;
+  [[nodiscard]] std::shared_ptr<emulation::StreamMoment> MomentOf(DeviceEvent event) const;
+  [[nodiscard]] const emulation::CapturedWork& WorkOf(DeviceGraph graph) const;
+  [[nodiscard]] bool HoldsPinned(const void* begin, std::int64_t bytes) const;
+  // Whether this thread is capturing a stream.
+  [[nodiscard]] bool IsCapturing() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   DeviceStatus RefuseWhileCapturing();
   DeviceStatus Put(DeviceStream stream, emulation::QueuedWork work);
 
-  std::int64_t total_bytes_;
+  const std::int64_t total_bytes_;
   const When when_;
-  Memory memory_;
-  Memory pinned_;
   emulation::FirstFault fault_;
   emulation::StreamQueue default_{fault_};
-  std::map<void*, std::unique_ptr<emulation::StreamQueue>> streams_;
-  std::map<void*, std::shared_ptr<emulation::StreamMoment>> events_;
-  std::map<void*, std::unique_ptr<emulation::CapturedWork>> graphs_;
+
+  // Not held while work runs.
+  mutable Mutex mutex_;
+  Memory memory_ ABSL_GUARDED_BY(mutex_);
+  Memory pinned_ ABSL_GUARDED_BY(mutex_);
+  std::map<void*, std::unique_ptr<emulation::StreamQueue>> streams_ ABSL_GUARDED_BY(mutex_);
+  std::map<emulation::StreamQueue*, std::thread::id> captures_ ABSL_GUARDED_BY(mutex_);
+  std::map<void*, std::shared_ptr<emulation::StreamMoment>> events_ ABSL_GUARDED_BY(mutex_);
+  std::map<void*, std::unique_ptr<emulation::CapturedWork>> graphs_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sextant

@@ -7,10 +7,15 @@
 // These fail the test: a message of another size than its receiver expects, or captured by one side
 // only; one that nobody ever receives, where nobody aborts; a graph or a stream that outlives the
 // communicator of what it holds. These are refused: messages out of the GPU's memory, and receives
-// that overlap anything of the same Exchange. Death:     a rank dies when its thread ends, or
-// aborts its own communicator and ends: the others
-//            notice nothing, and wait until they are aborted themselves.
-// Threads:   a rank's communicator and GPU belong to its thread, but for Health and Abort.
+// that overlap anything of the same Exchange.
+//
+// Death:     a rank dies when its thread ends: the others notice nothing, and wait until they are
+//            aborted themselves.
+// Abort:     what an aborted rank has not sent looks to the others as if it had, as it may with
+//            NCCL: it arrives, as 0xff, and their health is OK. So whoever aborts a rank before all
+//            others know better has them compute with garbage.
+// Threads:   a rank's communicator and GPU belong to its thread, but for Health and Abort; the
+//            communicator may end on any.
 #pragma once
 
 #include <memory>

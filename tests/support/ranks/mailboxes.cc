@@ -11,6 +11,13 @@ namespace {
 
 constexpr int kNotArrived = 0xff;
 
+void FillGarbage(std::deque<RankMessage>& receives) {
+  for (const RankMessage& receive : receives) {
+    std::memset(receive.data, kNotArrived, static_cast<std::size_t>(receive.bytes));
+  }
+  receives.clear();
+}
+
 }  // namespace
 
 Mailboxes::Progress Mailboxes::Begin(const MessageGroup& group) const {
@@ -59,6 +66,10 @@ bool Mailboxes::Receive(int rank, int peer, Progress& progress) {
     --progress.left;
     ranks_[Index(peer)].changed.notify_all();
   }
+  if (ranks_[Index(peer)].aborted) {
+    progress.left -= receives.size();
+    FillGarbage(receives);
+  }
   return true;
 }
 
@@ -81,18 +92,14 @@ Mailboxes::End Mailboxes::Run(int rank, const MessageGroup& group) {
     if (progress.left == 0) return End::kDone;
     self.changed.wait(lock);
   }
-  for (const std::deque<RankMessage>& receives : progress.receives) {
-    for (const RankMessage& receive : receives) {
-      std::memset(receive.data, kNotArrived, static_cast<std::size_t>(receive.bytes));
-    }
-  }
+  for (std::deque<RankMessage>& receives : progress.receives) FillGarbage(receives);
   return End::kAborted;
 }
 
 void Mailboxes::Abort(int rank) {
   const std::lock_guard<std::mutex> lock(mutex_);
   ranks_[Index(rank)].aborted = true;
-  ranks_[Index(rank)].changed.notify_all();
+  for (Rank& other : ranks_) other.changed.notify_all();
 }
 
 void Mailboxes::AbortAll() {

@@ -34,8 +34,8 @@ class Mailboxes {
   [[nodiscard]] int size() const { return size_; }
 
   // Copies sends in and receives out until all are done, or the rank is aborted: the receives that
-  // are left are then filled with 0xff. A message that is not what the receiver expects fails the
-  // test and aborts all ranks.
+  // are left are then filled with 0xff, as are those of a peer that was aborted before it sent
+  // them. A message that is not what the receiver expects fails the test and aborts all ranks.
   End Run(int rank, const MessageGroup& group);
 
   void Abort(int rank);

@@ -1,8 +1,11 @@
 // One model on several emulated GPUs, in every form, gives the bytes of one.
 #include "cli/engine/device_rank.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <memory>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -14,6 +17,7 @@
 #include "tests/golden/golden_model.h"
 #include "tests/support/device/test_gpu.h"
 #include "tests/support/fed_sequence.h"
+#include "tests/support/message_of.h"
 #include "tests/unit/cli/engine/emulated_ranks.h"
 
 namespace sextant::cli {
@@ -21,6 +25,7 @@ namespace {
 
 using Ids = std::vector<std::int32_t>;
 using Answers = std::vector<Ids>;
+using testing::HasSubstr;
 
 constexpr std::int32_t kExperts = 16;
 constexpr std::int32_t kIds = 254;
@@ -223,6 +228,100 @@ TEST_F(DeviceRankTest, RanksComeAndGoBetweenSteps) {
   EXPECT_EQ(outcome.answers, Alone(asked));
   EXPECT_EQ(outcome.failed_steps, 0);
   EXPECT_GT(served_by_second, 0);
+}
+
+// Two ranks become three and two again. Experts move to those that have a slot for them while
+// everybody computes, and into slots whose experts have moved away.
+TEST_F(DeviceRankTest, ExpertsMoveWhileTokensFlow) {
+  const std::vector<GenerationRequest> asked = Requests(3, 3);
+  const Answers wanted = Alone(asked);
+  EmulatedRanks::Sizes sizes = sizes_;
+  sizes.expert_slots = 8;
+  for (const bool all_attend : {false, true}) {
+    SCOPED_TRACE(all_attend);
+    EmulatedRanks ranks(
+        config_, checkpoint_,
+        {Holding(true, 0, 8), Holding(all_attend, 8, kExperts), Holding(all_attend, 0, 0)}, sizes);
+    ranks.Enter(1, {0, 1});
+    std::atomic<bool> enough = false;
+    absl::BlockingCounter finish(1);
+    std::vector<Outcome> outcomes;
+    ranks.Run(0, [&] {
+      DeviceRank& rank = ranks.rank(0);
+      while (!enough.load()) outcomes.push_back(RunAll(rank.transformer(), rank.cache(), asked));
+      finish.DecrementCount();
+      ranks.Serve(0);
+    });
+    for (const std::size_t index : {1U, 2U}) {
+      ranks.Run(index, [&ranks, index] { ranks.Serve(index); });
+    }
+    ranks.WaitForStepOf(1, 2);
+
+    ranks.Assign(2, {5, 6, 7, 13, 14, 15});
+    ranks.Assign(0, {0, 1, 2, 3, 4});
+    ranks.Assign(1, {8, 9, 10, 11, 12});
+    ranks.Enter(2, {0, 1, 2});
+    ranks.Switch(1, 2);
+    ranks.WaitForStepOf(2, 3);
+    for (const std::size_t index : {0U, 1U}) ranks.Retire(index);
+
+    ranks.Assign(0, {0, 1, 2, 3, 4, 8, 9, 10});
+    ranks.Assign(2, {5, 6, 7, 11, 12, 13, 14, 15});
+    ranks.Assign(1, {});
+    ranks.Enter(3, {0, 2});
+    ranks.Switch(2, 3);
+    ranks.WaitForStepOf(3, 3);
+    ranks.Retire(1);
+    enough.store(true);
+    finish.Wait();
+    ranks.Stop();
+
+    ASSERT_FALSE(outcomes.empty());
+    for (const Outcome& outcome : outcomes) {
+      EXPECT_EQ(outcome.answers, wanted);
+      EXPECT_EQ(outcome.failed_steps, 0);
+    }
+  }
+}
+
+TEST_F(DeviceRankTest, LoadsWhatItHasSlotsFor) {
+  EmulatedRanks::Sizes sizes = sizes_;
+  sizes.expert_slots = 6;
+  EmulatedRanks ranks(config_, checkpoint_, {Holding(true, 0, 4)}, sizes);
+  DeviceRank& rank = ranks.rank(0);
+  const std::int64_t expert = DeviceExperts::Bytes(config_, 1);
+  EXPECT_EQ(rank.LoadExperts({3, 4, 5})->bytes, 2 * expert);
+  EXPECT_EQ(rank.LoadExperts({0, 5})->bytes, 0);
+  const auto more = rank.LoadExperts({5, 6});
+  EXPECT_EQ(more.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(MessageOf(more), HasSubstr("6 slots for experts, of which 0 are free"));
+  rank.KeepExperts({0, 4, 9});
+  EXPECT_EQ(rank.LoadExperts({0, 4, 6, 7, 8, 9})->bytes, 4 * expert);
+  EXPECT_EQ(rank.LoadExperts({kExperts}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(DeviceRankTest, ARankWithoutSlotsHoldsNothing) {
+  EmulatedRanks ranks(config_, checkpoint_, {Holding(true, 0, 0)}, sizes_);
+  EXPECT_TRUE(ranks.rank(0).LoadExperts({}).ok());
+  ranks.rank(0).KeepExperts({});
+  const auto loaded = ranks.rank(0).LoadExperts({1});
+  EXPECT_EQ(loaded.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(MessageOf(loaded), HasSubstr("raise expert_slots"));
+}
+
+TEST_F(DeviceRankTest, AGpuThatCannotBeARankIsRefused) {
+  class NobodyToOfferTo final : public ConductorLink {
+    void Send(const StepOffer& /*offer*/) override {}
+  };
+  NobodyToOfferTo link;
+  const auto open = [&](const DeviceRank::Options& options) {
+    return DeviceRank::Open(OpenTestGpu(), config_, checkpoint_, link, options).status();
+  };
+  EXPECT_EQ(open({}).code(), absl::StatusCode::kInvalidArgument);
+  const absl::Status small =
+      open({.expert_slots = kExperts, .memory_bytes = DeviceExperts::Bytes(config_, kExperts)});
+  EXPECT_EQ(small.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(MessageOf(small), HasSubstr("missing for 16 slots for experts"));
 }
 
 }  // namespace

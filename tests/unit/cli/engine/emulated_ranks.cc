@@ -21,9 +21,12 @@ EmulatedRanks::EmulatedRanks(const ModelConfig& model, const Checkpoint& checkpo
     auto gpu = std::make_unique<EmulatedGpu>();
     member->gpu = gpu.get();
     member->link = std::make_unique<Link>(*this);
+    const int slots =
+        sizes.expert_slots > 0 ? sizes.expert_slots : static_cast<int>(role.experts.size());
     auto rank = DeviceRank::Open({.gpu = std::move(gpu), .kernels = &LinkedCudaKernels()}, model,
                                  checkpoint, *member->link,
-                                 {.role = role,
+                                 {.attends = role.attends,
+                                  .expert_slots = slots,
                                   .most_ranks = static_cast<int>(roles.size()),
                                   .cache_tokens = sizes.cache_tokens,
                                   .max_batch_tokens = sizes.max_batch_tokens,
@@ -31,9 +34,20 @@ EmulatedRanks::EmulatedRanks(const ModelConfig& model, const Checkpoint& checkpo
     EXPECT_TRUE(rank.ok()) << rank.status();
     member->rank = *std::move(rank);
     member->link->stream = &member->rank->stream();
-    member->role = std::move(role);
+    member->role.attends = role.attends;
     members_.push_back(std::move(member));
+    Assign(members_.size() - 1, std::move(role.experts));
   }
+}
+
+void EmulatedRanks::Assign(std::size_t index, std::vector<std::int32_t> experts) {
+  const auto loaded = rank(index).LoadExperts(experts);
+  EXPECT_TRUE(loaded.ok()) << loaded.status();
+  members_[index]->role.experts = std::move(experts);
+}
+
+void EmulatedRanks::Retire(std::size_t index) {
+  rank(index).KeepExperts(members_[index]->role.experts);
 }
 
 EmulatedRanks::~EmulatedRanks() {
@@ -83,11 +97,17 @@ void EmulatedRanks::WaitForStep(std::int64_t steps) {
   begun_.wait(lock, [&] { return exact_steps_ + slot_steps_ >= steps; });
 }
 
+void EmulatedRanks::WaitForStepOf(std::uint64_t epoch, std::uint64_t number) {
+  std::unique_lock lock(mutex_);
+  begun_.wait(lock, [&] { return begun_of_[epoch] >= number; });
+}
+
 void EmulatedRanks::EndBefore(std::uint64_t next, const std::vector<std::size_t>& ranks) {
   {
     const std::lock_guard lock(mutex_);
     conductors_.EndBefore(next);
   }
+  for (const std::size_t index : ranks) members_[index]->rank->exchange().Halt(next);
   for (const std::size_t index : ranks) members_[index]->rank->exchange().EndBefore(next);
 }
 
@@ -101,6 +121,7 @@ void EmulatedRanks::Link::Send(const StepOffer& offer) {
 
 void EmulatedRanks::Tell(const StepCall& call) {
   ++(call.step.form == RankStepForm::kExact ? exact_steps_ : slot_steps_);
+  begun_of_[call.epoch] = call.step.number;
   begun_.notify_all();
   for (const std::size_t index : ranks_of_.at(call.epoch)) {
     const absl::Status heard = members_[index]->rank->exchange().gate().Hear(call);

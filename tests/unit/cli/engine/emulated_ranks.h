@@ -28,9 +28,11 @@ class EmulatedRanks {
     std::int64_t max_batch_tokens = 20;
     std::int64_t max_sequences = 8;
     std::int64_t cache_tokens = 1024;
+    int expert_slots = 0;  // of every rank; 0: as many as its role has experts
   };
 
-  // `model` and `checkpoint` outlive this. Fails the test on an error.
+  // With the experts of their roles. `model` and `checkpoint` outlive this. Fails the test on an
+  // error.
   EmulatedRanks(const ModelConfig& model, const Checkpoint& checkpoint, std::vector<RankRole> roles,
                 const Sizes& sizes);
   ~EmulatedRanks();
@@ -38,11 +40,17 @@ class EmulatedRanks {
   [[nodiscard]] DeviceRank& rank(std::size_t index) { return *members_[index]->rank; }
   [[nodiscard]] const Sizes& sizes() const { return sizes_; }
 
+  // From the next epoch on these experts are the rank's: brings those that it lacks, beside those
+  // that it has.
+  void Assign(std::size_t index, std::vector<std::int32_t> experts);
+  // Drops what is not the rank's any more.
+  void Retire(std::size_t index);
+
   // Begins an epoch of these ranks, in this order.
   void Enter(std::uint64_t epoch, const std::vector<std::size_t>& ranks);
   // Ends `epoch` between two steps: `next`, which has been entered, follows.
   void Switch(std::uint64_t epoch, std::uint64_t next);
-  // All epochs before `next` are over, for these ranks.
+  // All epochs before `next` are over, for these ranks: they halt, and then are aborted.
   void EndBefore(std::uint64_t next, const std::vector<std::size_t>& ranks);
 
   // Runs `body` on the rank's own thread.
@@ -55,6 +63,8 @@ class EmulatedRanks {
 
   // Until so many steps have begun, in all epochs.
   void WaitForStep(std::int64_t steps);
+  // Until this step of that epoch has begun: all of its attention ranks have ended those before.
+  void WaitForStepOf(std::uint64_t epoch, std::uint64_t number);
   // How many steps have begun in exact form, and in slots.
   [[nodiscard]] std::int64_t exact_steps();
   [[nodiscard]] std::int64_t slot_steps();
@@ -90,6 +100,7 @@ class EmulatedRanks {
   Conductors conductors_;
   std::condition_variable begun_;
   std::map<std::uint64_t, std::vector<std::size_t>> ranks_of_;  // of each epoch
+  std::map<std::uint64_t, std::uint64_t> begun_of_;  // the last step that has begun, likewise
   std::int64_t exact_steps_ = 0;
   std::int64_t slot_steps_ = 0;
 };

@@ -56,5 +56,41 @@ TEST(HeldEpochsTest, RemembersTheHighestNumberHeard) {
   EXPECT_EQ(held.newest(), 7U);
 }
 
+TEST(HeldEpochsTest, AHaltedEpochIsHeldNoLonger) {
+  HeldEpochs held;
+  held.Prepared(Numbered(5));
+  held.Committed();
+  held.Prepared(Numbered(6));
+  held.Halted(7);
+  EXPECT_EQ(held.committed().epoch(), 0U);
+  EXPECT_FALSE(held.CheckCommit(6).ok());
+  EXPECT_EQ(held.newest(), 7U);
+  EXPECT_TRUE(held.IsOver(6));
+  EXPECT_FALSE(held.IsOver(7));
+  ASSERT_TRUE(held.CheckPrepare(7).ok());
+  held.Prepared(Numbered(7));
+  ASSERT_TRUE(held.CheckCommit(7).ok());
+  held.Committed();
+  EXPECT_EQ(held.committed().epoch(), 7U);
+}
+
+TEST(HeldEpochsTest, AnEpochFromTheHaltsNumberOnIsKept) {
+  HeldEpochs held;
+  held.Prepared(Numbered(5));
+  held.Committed();
+  held.Prepared(Numbered(6));
+  held.Halted(5);
+  EXPECT_EQ(held.committed().epoch(), 5U);
+  EXPECT_TRUE(held.CheckCommit(6).ok());
+}
+
+TEST(HeldEpochsTest, AnOlderHaltTakesNothingBack) {
+  HeldEpochs held;
+  held.Halted(7);
+  held.Halted(4);
+  EXPECT_TRUE(held.IsOver(6));
+  EXPECT_EQ(held.newest(), 7U);
+}
+
 }  // namespace
 }  // namespace sextant

@@ -21,7 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// Writes down what it is told; Prepare waits while it is blocked.
+// Writes down what it is told; Prepare and Commit wait while it is blocked.
 class RecordingRole final : public MemberRole {
  public:
   absl::Status Prepare(const v1::Placement& placement) override {
@@ -30,13 +30,21 @@ class RecordingRole final : public MemberRole {
     changed_.wait(lock, [&] { return !blocked_ || placement.epoch() < newest_; });
     return next_answer_;
   }
-  void Commit(std::uint64_t epoch) override { Note(absl::StrCat("commit ", epoch)); }
+  void Commit(std::uint64_t epoch) override {
+    Note(absl::StrCat("commit ", epoch));
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return !blocked_ || epoch < newest_; });
+  }
   void Retire(std::uint64_t epoch) override { Note(absl::StrCat("retire ", epoch)); }
   // A blocked Prepare of an older placement ends.
   void Supersede(std::uint64_t epoch) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     newest_ = epoch;
     changed_.notify_all();
+  }
+  void Halt(std::uint64_t before) override {
+    Note(absl::StrCat("halt ", before));
+    Supersede(before);
   }
   void FillHeartbeat(v1::Heartbeat& beat) override { beat.set_running(7); }
 
@@ -227,6 +235,68 @@ TEST(MemberTest, ANewerPlacementIsToldOfWhileAnOlderOneIsPrepared) {
   EXPECT_EQ(session->Next()->prepared().epoch(), 1U);
   role.Block(false);
   EXPECT_EQ(session->Next()->prepared().epoch(), 2U);
+}
+
+TEST(MemberTest, AHaltIsAnsweredAtOnceAlsoWhileCommitting) {
+  ScriptedRouter router;
+  auto member = JoinAndWelcome(router);
+  RecordingRole role;
+  member->Start(role);
+  auto session = router.session(0);
+  session->Prepare(4);
+  EXPECT_EQ(session->Next()->prepared().epoch(), 4U);
+  role.Block(true);
+  session->Commit(4);
+  EXPECT_THAT(role.WaitForNotes(2), ElementsAre("prepare 4", "commit 4"));
+  session->Halt(5);
+  EXPECT_EQ(session->Next()->halted().before(), 5U);
+  // The commit has ended as well, and nobody is told of it.
+  role.Block(false);
+  session->Prepare(5);
+  EXPECT_EQ(session->Next()->prepared().epoch(), 5U);
+  session->Commit(5);
+  EXPECT_EQ(session->Next()->committed().epoch(), 5U);
+  EXPECT_THAT(role.WaitForNotes(5),
+              ElementsAre("prepare 4", "commit 4", "halt 5", "prepare 5", "commit 5"));
+}
+
+TEST(MemberTest, CommandsThatAHaltHasOvertakenAreDroppedAndTheSessionGoesOn) {
+  ScriptedRouter router;
+  auto member = JoinAndWelcome(router);
+  RecordingRole role;
+  role.Block(true);
+  member->Start(role);
+  auto session = router.session(0);
+  session->Prepare(4);
+  role.WaitForNotes(1);
+  for (const std::uint64_t epoch : {4U, 6U}) session->Commit(epoch);
+  session->Retire(4);
+  session->Halt(7);
+  EXPECT_EQ(session->Next()->halted().before(), 7U);
+  role.Block(false);
+  session->Prepare(7);
+  EXPECT_EQ(session->Next()->prepared().epoch(), 7U);
+  EXPECT_THAT(role.WaitForNotes(3), ElementsAre("prepare 4", "halt 7", "prepare 7"));
+}
+
+TEST(MemberTest, ANewRouterIsNotToldOfAHaltedEpoch) {
+  ScriptedRouter router;
+  auto member = JoinAndWelcome(router);
+  RecordingRole role;
+  member->Start(role);
+  auto first = router.session(0);
+  first->Prepare(4);
+  ASSERT_TRUE(first->Next().has_value());
+  first->Commit(4);
+  ASSERT_TRUE(first->Next().has_value());
+  first->Halt(5);
+  ASSERT_TRUE(first->Next().has_value());
+  first->End(absl::AbortedError("router stops"));
+  auto second = router.session(1);
+  ASSERT_NE(second, nullptr);
+  const v1::Hello hello = second->Next()->hello();
+  EXPECT_FALSE(hello.has_holding());
+  EXPECT_EQ(hello.newest_epoch(), 5U);
 }
 
 TEST(MemberTest, LostRouterIsDialledAgainAndToldWhatIsHeld) {

@@ -51,6 +51,11 @@ class ScriptedRouter final : public v1::Cluster::Service {
       message.mutable_retire()->set_epoch(epoch);
       Send(message);
     }
+    void Halt(std::uint64_t before) {
+      v1::CoordinatorMessage message;
+      message.mutable_halt()->set_before(before);
+      Send(message);
+    }
     void Goodbye() {
       v1::CoordinatorMessage message;
       message.mutable_goodbye()->set_reason("drained");

@@ -38,19 +38,17 @@ class DemoExpertsTest : public DeviceTest {
     return *std::move(upload);
   }
 
-  DeviceExperts Allocate(std::vector<std::int32_t> experts) {
-    auto held = DeviceExperts::Allocate(gpu(), config_, std::move(experts));
-    EXPECT_TRUE(held.ok()) << held.status();
-    return *std::move(held);
+  std::unique_ptr<DeviceExperts> Allocate(int slots) {
+    auto experts = DeviceExperts::Allocate(gpu(), config_, slots);
+    EXPECT_TRUE(experts.ok()) << experts.status();
+    return *std::move(experts);
   }
 
   // With the checkpoint's weights.
-  DeviceExperts Load(std::vector<std::int32_t> experts) {
-    DeviceExperts held = Allocate(std::move(experts));
-    const auto upload = Upload();
-    const absl::Status uploaded = held.Upload(store_, *upload);
-    EXPECT_TRUE(uploaded.ok()) << uploaded;
-    EXPECT_TRUE(upload->Finish().ok());
+  std::unique_ptr<DeviceExperts> Load(const std::vector<std::int32_t>& experts) {
+    std::unique_ptr<DeviceExperts> held = Allocate(static_cast<int>(experts.size()));
+    const auto loaded = held->Load(experts, store_, *Upload());
+    EXPECT_TRUE(loaded.ok()) << loaded.status();
     return held;
   }
 

@@ -35,7 +35,7 @@ class LocalDeviceExchangeTest : public DemoExpertsTest {
   void SetUp() override {
     DemoExpertsTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    experts_.emplace(Load(AllExperts(config_)));
+    experts_ = Load(AllExperts(config_));
     auto exchange = LocalDeviceExchange::Create(gpu(), kernels(), config_, *experts_, kMaxRows);
     ASSERT_TRUE(exchange.ok()) << exchange.status();
     exchange_ = *std::move(exchange);
@@ -153,7 +153,7 @@ class LocalDeviceExchangeTest : public DemoExpertsTest {
     }
   }
 
-  std::optional<DeviceExperts> experts_;
+  std::unique_ptr<DeviceExperts> experts_;
   std::unique_ptr<LocalDeviceExchange> exchange_;
   std::optional<GpuStream> stream_;
 };
@@ -228,6 +228,13 @@ TEST_F(LocalDeviceExchangeTest, NoTokensAreNoWork) {
                                                  .live_rows = live.data()})
                   .ok());
   EXPECT_TRUE(Collect(0).empty());
+}
+
+TEST_F(LocalDeviceExchangeTest, AnExpertThatIsNotThereIsNamed) {
+  experts_->Drop({5});
+  const auto exchange = LocalDeviceExchange::Create(gpu(), kernels(), config_, *experts_, kMaxRows);
+  EXPECT_EQ(exchange.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(MessageOf(exchange), HasSubstr("expert 5 is not on the GPU"));
 }
 
 TEST_F(LocalDeviceExchangeTest, WhatItHasNoRoomOrNoExpertsForIsRefused) {

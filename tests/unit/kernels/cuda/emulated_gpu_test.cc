@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -226,6 +227,34 @@ TEST_F(EmulatedGpuTest, RefusesWhatCannotBeCaptured) {
   gpu_.DestroyGraph(graph);
   gpu_.DestroyEvent(event);
   gpu_.DestroyStream(other);
+}
+
+TEST_F(EmulatedGpuTest, ThreadsUseTheirStreamsAtOnce) {
+  std::vector<std::thread> threads;
+  for (int thread = 1; thread <= 3; ++thread) {
+    threads.emplace_back([this, thread] {
+      const std::vector<int> from(kInts, thread);
+      std::vector<int> to(kInts);
+      for (int round = 0; round < 50; ++round) {
+        DeviceStream stream;
+        DeviceEvent event;
+        void* memory = nullptr;
+        ASSERT_TRUE(gpu_.CreateStream(&stream).ok());
+        ASSERT_TRUE(gpu_.CreateEvent(&event).ok());
+        ASSERT_TRUE(gpu_.Allocate(kBytes, &memory).ok());
+        ASSERT_TRUE(gpu_.CopyIn(stream, memory, from.data(), kBytes).ok());
+        ASSERT_TRUE(Launch(stream, {.threads = 32}, AddToAll, static_cast<int*>(memory), 1).ok());
+        ASSERT_TRUE(gpu_.CopyOut(stream, to.data(), memory, kBytes).ok());
+        ASSERT_TRUE(gpu_.Record(stream, event).ok());
+        ASSERT_TRUE(gpu_.WaitFor(event).ok());
+        EXPECT_EQ(to, std::vector<int>(kInts, thread + 1));
+        gpu_.Free(memory);
+        gpu_.DestroyStream(stream);
+        gpu_.DestroyEvent(event);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST_F(EmulatedGpuTest, RefusesCopiesThatReachOutOfItsMemory) {

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "common/device/gpu.h"
@@ -155,6 +156,35 @@ TEST_F(GpuDriverTest, WaitingAndAllocatingSpoilACapture) {
     EXPECT_EQ(graph.handle, nullptr);
   }
   EXPECT_EQ(machine.Filled(3), machine.Filled(3));  // and the stream goes on
+}
+
+TEST_F(GpuDriverTest, ACaptureHindersNoOtherThread) {
+  Machine machine;
+  const std::vector<Bf16> filled = machine.Filled(1);
+  std::memset(machine.here(), 0, kBytes);
+  ASSERT_TRUE(machine.gpu().BeginCapture(machine.stream()).ok());
+  ASSERT_TRUE(machine.Fill(1).ok());
+  std::thread other([&] {
+    GpuDriver& gpu = machine.gpu();
+    const absl::StatusOr<GpuStream> stream = GpuStream::Create(gpu);
+    const auto there = GpuMemory::Allocate(gpu, GpuMemory::Place::kDevice, kBytes, "values");
+    const auto from = GpuMemory::Allocate(gpu, GpuMemory::Place::kPinnedHost, kBytes, "values");
+    std::vector<std::byte> to(kBytes);
+    ASSERT_TRUE(stream.ok() && there.ok() && from.ok());
+    std::memset(from->data(), 1, kBytes);
+    EXPECT_TRUE(gpu.CopyIn(stream->handle(), there->data(), from->data(), kBytes).ok());
+    EXPECT_TRUE(gpu.CopyOut(stream->handle(), to.data(), there->data(), kBytes).ok());
+    EXPECT_TRUE(stream->Synchronize().ok());
+    EXPECT_THAT(to, Each(std::byte{1}));
+  });
+  other.join();
+  ASSERT_TRUE(machine.CopyOut().ok());
+  DeviceGraph captured;
+  ASSERT_TRUE(machine.gpu().EndCapture(machine.stream(), &captured).ok());
+  const GpuGraph graph(machine.gpu(), captured);
+  ASSERT_TRUE(machine.gpu().Launch(machine.stream(), graph.handle()).ok());
+  machine.Synchronize();
+  EXPECT_EQ(machine.Here(), filled);
 }
 
 TEST_F(GpuDriverTest, MemoryThatIsShortHurtsNothingElse) {

@@ -250,6 +250,28 @@ TEST(FakeNetworkTest, AbortIsOfOneRankAlone) {
   });
 }
 
+TEST(FakeNetworkTest, WhatAnAbortedRankHasNotSentLooksAsIfItHad) {
+  FakeNetwork network(2);
+  std::promise<void> sent;
+  RunRanks(2, [&](int self) {
+    Rank rank(network, self, 3);
+    if (self == 0) {
+      rank.Write({7, 8, 9});
+      ASSERT_TRUE(rank.ExchangeAndWait({rank.Message(1, 0)}, {}).ok());
+      rank.communicator().Abort();
+      sent.set_value();
+      return;
+    }
+    rank.Write({1, 2, 3});
+    sent.get_future().wait();
+    ASSERT_TRUE(rank.Exchange({}, {rank.Message(0, 0)}).ok());
+    ASSERT_TRUE(rank.Exchange({}, {rank.Message(0, 1), rank.Message(0, 2)}).ok());
+    ASSERT_TRUE(rank.Wait().ok());
+    EXPECT_THAT(rank.Values(), ElementsAre(7, -1, -1));
+    EXPECT_TRUE(rank.communicator().Health().ok());
+  });
+}
+
 TEST(FakeNetworkTest, OthersWaitForARankThatDiesUntilTheyAreAborted) {
   constexpr int kRanks = 4;
   FakeNetwork network(kRanks);

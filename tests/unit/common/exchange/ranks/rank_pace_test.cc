@@ -35,6 +35,15 @@ class RankPaceTest : public ::testing::Test {
     ASSERT_TRUE(pace_.Enter().ok());
     ASSERT_EQ(pace_.epoch(), epoch.number);
   }
+  // Of epochs that are over none before `next` goes on.
+  void Leave(std::uint64_t next) {
+    ASSERT_EQ(pace_.turn(), Turn::kLeave);
+    EXPECT_FALSE(pace_.out());
+    EXPECT_EQ(pace_.first(), next);
+    pace_.Leave();
+    EXPECT_EQ(pace_.turn(), Turn::kOut);
+    EXPECT_TRUE(pace_.out());
+  }
   template <typename Message>
   void Hear(const Message& message) {
     const absl::Status heard = pace_.Hear(message);
@@ -119,7 +128,7 @@ TEST_F(RankPaceTest, ADeathEndsAnEpochInAndBetweenSteps) {
   // Begun and not taken: nobody takes it.
   Hear(Call(4, 1, 5));
   pace_.EndBefore(5);
-  EXPECT_EQ(pace_.turn(), Turn::kOut);
+  Leave(5);
 }
 
 TEST_F(RankPaceTest, TakesNoStepAfterAVoidOne) {
@@ -129,6 +138,7 @@ TEST_F(RankPaceTest, TakesNoStepAfterAVoidOne) {
   Hear(Call(3, 2, 5));
   pace_.End(StepEnd::kVoid);
   EXPECT_EQ(pace_.turn(), Turn::kOut);
+  EXPECT_FALSE(pace_.out());  // the epoch is not over
   pace_.Prepare(Holds(4));
   EXPECT_EQ(pace_.turn(), Turn::kOut);
   pace_.EndBefore(4);
@@ -160,10 +170,30 @@ TEST_F(RankPaceTest, AnOfferThatCrossedWithTheEndCountsNowhere) {
   EXPECT_EQ(pace_.turn(), Turn::kOffer);
 }
 
-TEST_F(RankPaceTest, IsOutWhereTheNextEpochGoesOnWithoutIt) {
+TEST_F(RankPaceTest, LeavesWhereTheNextEpochGoesOnWithoutIt) {
+  EXPECT_TRUE(pace_.out());
+  pace_.Prepare(Holds(3));
+  EXPECT_FALSE(pace_.out());  // it is about to enter
+  Enter(Holds(3));
+  Hear(Call(3, 1, 5));
+  Hear(LastStep{.epoch = 3, .step = 1, .next = 4});
+  TakeWith(0, 1);
+  EXPECT_FALSE(pace_.out());
+  pace_.End(StepEnd::kDone);
+  Leave(4);
+  // It may come back, and need not leave what it has left.
+  Enter(Holds(5));
+  EXPECT_FALSE(pace_.out());
+}
+
+TEST_F(RankPaceTest, EntersWhatIsPreparedBeforeItHasLeft) {
   Enter(Holds(3));
   Hear(LastStep{.epoch = 3, .step = 0, .next = 4});
-  EXPECT_EQ(pace_.turn(), Turn::kOut);
+  EXPECT_EQ(pace_.turn(), Turn::kLeave);
+  pace_.Prepare(Holds(5));
+  EXPECT_EQ(pace_.turn(), Turn::kEnter);
+  pace_.EndBefore(6);
+  Leave(6);
 }
 
 TEST_F(RankPaceTest, KeepsWhatIsSaidInAnEpochThatItHasNotEntered) {
@@ -263,6 +293,7 @@ TEST_F(RankPaceTest, KeepsAFewCallsAndEpochsOnly) {
 TEST_F(RankPaceTest, AbortsWhereTheEngineIsOutOfTurn) {
   EXPECT_DEATH(static_cast<void>(pace_.Offer(1, false)), "turn");
   EXPECT_DEATH(static_cast<void>(pace_.Take()), "turn");
+  EXPECT_DEATH(pace_.Leave(), "turn");
   Enter(Attends(3));
   EXPECT_DEATH(pace_.End(StepEnd::kDone), "turn");
   EXPECT_DEATH(static_cast<void>(pace_.Offer(0, true)), "exact");

@@ -141,9 +141,10 @@ TEST(RanksExplorerTest, InvariantsHoldInRandomHistories) {
         << "SEXTANT_EXPLORE_SEED=" << seed << " shows it again";
   }
   // The histories must be worth their name.
-  for (const char* what : {"steps in slots", "exact steps", "full slots", "overflows", "void steps",
-                           "deaths", "deaths inside a layer", "steps ahead", "drains", "switches",
-                           "second offers", "steps without rows that came late"}) {
+  for (const char* what :
+       {"steps in slots", "exact steps", "full slots", "overflows", "void steps",
+        "steps with garbage", "deaths", "deaths inside a layer", "steps ahead", "drains",
+        "switches", "second offers", "steps without rows that came late"}) {
     if (one_seed == 0) {
       EXPECT_GT(counts[what], static_cast<std::int64_t>(runs / 20)) << what;
     }
@@ -170,6 +171,10 @@ TEST(RanksExplorerTest, FindsEpochsThatAreMixed) {
 
 TEST(RanksExplorerTest, FindsResultsOfAnAbortedExchange) {
   EXPECT_NE(FirstThatFinds(SimulatedRanks::PlantedBug::kTrustAborted, "not what it is alone"), 0U);
+}
+
+TEST(RanksExplorerTest, FindsAbortsThatComeBeforeAllHaveHalted) {
+  EXPECT_NE(FirstThatFinds(SimulatedRanks::PlantedBug::kAbortAtOnce, "not what it is alone"), 0U);
 }
 
 TEST(RanksExplorerTest, FindsRowsThatAreNeverOfferedAgain) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "common/base/check.h"
 
@@ -21,21 +22,51 @@ void SimulatedControl::Drain(int process) {
 
 void SimulatedControl::HearOfDeath(int process) {
   processes_.erase(process);
+  halts_.erase(process);
   if (current_ != nullptr) {
     if (InCurrent(process)) {
       // Also what was prepared: it takes the old epoch to switch from.
-      Tell(EndEpochsBefore{last_number_ + 1});
       current_ = nullptr;
       prepared_ = nullptr;
+      Halt(last_number_ + 1);
     } else {
       // It may have been in the epoch before, which somebody may not have left yet.
-      Tell(EndEpochsBefore{current_->number()});
+      Halt(current_->number());
     }
   }
+  AbortIfHalted();
   Reconsider();
 }
 
-void SimulatedControl::Hear(const EpochPrepared& prepared) {
+void SimulatedControl::Halt(std::uint64_t next) {
+  if (aborts_at_once) return Tell(EndEpochsBefore{next});
+  if (next <= halted_before_) return;
+  halted_before_ = next;
+  halting_ = true;
+  halts_.clear();
+  for (const auto& [id, process] : processes_) halts_.insert(id);
+  Tell(HaltEpochsBefore{next});
+}
+
+void SimulatedControl::AbortIfHalted() {
+  if (!halting_ || !halts_.empty()) return;
+  halting_ = false;
+  Tell(EndEpochsBefore{halted_before_});
+}
+
+void SimulatedControl::Hear(const SimulatedMessage& message) {
+  if (const auto* prepared = std::get_if<EpochPrepared>(&message)) return HearPrepared(*prepared);
+  HearHalted(std::get<EpochsHalted>(message));
+}
+
+void SimulatedControl::HearHalted(const EpochsHalted& halted) {
+  if (halted.next != halted_before_) return;
+  halts_.erase(halted.process);
+  AbortIfHalted();
+  Reconsider();
+}
+
+void SimulatedControl::HearPrepared(const EpochPrepared& prepared) {
   if (prepared_ == nullptr || prepared.epoch != prepared_->number()) return;
   answered_.insert(prepared.process);
   if (answered_.size() < prepared_->processes().size()) return;
@@ -52,6 +83,7 @@ bool SimulatedControl::Wanted(int process) const {
 }
 
 void SimulatedControl::Reconsider() {
+  if (halting_) return;  // what is prepared comes after the abort
   const SimulatedEpoch* newest = prepared_ != nullptr ? prepared_ : current_;
   if (newest != nullptr &&
       std::set<int>(newest->processes().begin(), newest->processes().end()) == WantedNow()) {

@@ -23,6 +23,13 @@ bool SimulatedRanks::RunHost(int id) {
       if (process.batch.empty()) return false;
       process.batch = {};  // woken: nothing is offered any more
       return true;
+    case Turn::kLeave:
+      if (!std::all_of(process.stream.begin(), process.stream.end(),
+                       [](const Launched& launched) { return launched.ended(); })) {
+        return false;  // waits for its stream
+      }
+      process.pace.Leave();
+      return true;
     case Turn::kEnter:
       Require(process.pace.Enter());
       return true;
@@ -118,14 +125,17 @@ bool SimulatedRanks::RunStream(int id) {
                                     [](const Launched& launched) { return !launched.ended(); });
   if (running == process.stream.end()) return false;
   SimulatedEpoch& epoch = *running->epoch;
+  const bool begins = !running->walk.has_value();
+  if (begins) {
+    running->walk.emplace(epoch, epoch.RankOf(id), running->step, RowsFor(process, *running),
+                          violations_);
+  }
   if (process.aborted_before > epoch.number()) {
+    running->walk->RunOut();
     running->aborted = true;
     return true;
   }
-  if (running->walk.has_value()) return running->walk->Advance();
-  running->walk.emplace(epoch, epoch.RankOf(id), running->step, RowsFor(process, *running),
-                        violations_);
-  return true;
+  return begins || running->walk->Advance();
 }
 
 // What the steps before it on the stream have left counts, whatever it is.
@@ -153,17 +163,18 @@ bool SimulatedRanks::Confirm(Process& process) {
   process.stream.pop_front();
   const bool waited = process.stream.empty() && process.pace.turn() == Turn::kStep;
 
-  // One that has ended well may be found aborted all the same.
+  if (front.walk->garbled()) ++counts_["steps with garbage"];
   bool overflowed = false;
   StepEnd end = StepEnd::kDone;
-  if (front.aborted || (process.aborted_before > front.epoch->number() && pick_(2) == 0)) {
+  // Also where it has ended well.
+  if (process.halted_before > front.epoch->number()) {
     end = StepEnd::kVoid;
     ++counts_["void steps"];
   } else if (front.walk->overflowed()) {
     overflowed = true;
     ++counts_["overflows"];
   }
-  if (end == StepEnd::kVoid && bug == PlantedBug::kTrustAborted && front.walk.has_value()) {
+  if (end == StepEnd::kVoid && bug == PlantedBug::kTrustAborted) {
     end = StepEnd::kDone;
   }
   if (!front.batch.empty() && !front.discarded) {

@@ -24,6 +24,13 @@ struct EpochPrepared {  // the answer to it
   std::uint64_t epoch = 0;
   int process = 0;
 };
+struct HaltEpochsBefore {
+  std::uint64_t next = 0;
+};
+struct EpochsHalted {  // the answer to it
+  std::uint64_t next = 0;
+  int process = 0;
+};
 struct EndEpochsBefore {
   std::uint64_t next = 0;
 };
@@ -33,7 +40,7 @@ struct SwitchEpoch {
 };
 
 using SimulatedMessage = std::variant<StepOffer, StepCall, LastStep, PrepareEpoch, EpochPrepared,
-                                      EndEpochsBefore, SwitchEpoch>;
+                                      HaltEpochsBefore, EpochsHalted, EndEpochsBefore, SwitchEpoch>;
 
 inline constexpr int kControlPlane = -1;
 

@@ -47,6 +47,7 @@ bool SimulatedRanks::NoticeDeath() {
   const auto chosen = unnoticed_.begin() + pick_(static_cast<int>(unnoticed_.size()));
   const int process = *chosen;
   unnoticed_.erase(chosen);
+  control_.aborts_at_once = bug == PlantedBug::kAbortAtOnce;
   control_.HearOfDeath(process);
   return true;
 }
@@ -98,7 +99,7 @@ bool SimulatedRanks::Deliver() {
   if (net_.idle()) return false;
   const SimulatedNet::Arrival arrival = net_.Deliver(pick_);
   if (arrival.to == kControlPlane) {
-    control_.Hear(std::get<EpochPrepared>(arrival.message));
+    control_.Hear(arrival.message);
   } else if (At(arrival.to).alive) {
     Hear(arrival.to, arrival.message);
   }
@@ -118,6 +119,11 @@ void SimulatedRanks::Hear(int to, const SimulatedMessage& message) {
                         [&](const LastStep& last) { Require(process.pace.Hear(last)); },
                         [&](const PrepareEpoch& prepare) { Prepare(to, prepare.epoch); },
                         [&](const EpochPrepared&) { Require(false, "an answer to nobody"); },
+                        [&](const EpochsHalted&) { Require(false, "an answer to nobody"); },
+                        [&](const HaltEpochsBefore& halt) {
+                          Halt(to, halt.next);
+                          net_.Send(to, kControlPlane, EpochsHalted{halt.next, to});
+                        },
                         [&](const EndEpochsBefore& end) { EndBefore(to, end.next); },
                         [&](const SwitchEpoch& change) {
                           const auto last = process.conductors.Switch(change.epoch, change.next);
@@ -144,13 +150,18 @@ void SimulatedRanks::Prepare(int to, std::uint64_t number) {
   net_.Send(to, kControlPlane, EpochPrepared{number, to});
 }
 
-void SimulatedRanks::EndBefore(int to, std::uint64_t next) {
+void SimulatedRanks::Halt(int to, std::uint64_t next) {
   Process& process = At(to);
-  process.aborted_before = std::max(process.aborted_before, next);
-  // The engine may notice first that the communicator is aborted.
+  process.halted_before = std::max(process.halted_before, next);
+  // The engine may notice first that no step counts any more.
   for (int i = pick_(4); i > 0; --i) static_cast<void>(RunEngine(to));
   process.conductors.EndBefore(next);
   process.pace.EndBefore(next);
+}
+
+void SimulatedRanks::EndBefore(int to, std::uint64_t next) {
+  Halt(to, next);
+  At(to).aborted_before = std::max(At(to).aborted_before, next);
 }
 
 void SimulatedRanks::BroadcastIfBegun(int from,

@@ -29,6 +29,7 @@ class SimulatedRanks {
     kMixEpochs,     // calls of another epoch are taken for those of the present one
     kTrustAborted,  // what an aborted exchange left counts as results
     kForgetRows,    // rows that a step was taken without are not offered again
+    kAbortAtOnce,   // who hears of a death aborts, before the others have halted
   };
 
   SimulatedRanks(const ConductedLimits& limits, Pick pick)
@@ -83,6 +84,7 @@ class SimulatedRanks {
     bool alive = true;
     RankPace pace;
     Conductors conductors;
+    std::uint64_t halted_before = 0;     // epochs
     std::uint64_t aborted_before = 0;    // communicators of earlier epochs
     StepName newest;                     // of its steps
     std::deque<Launched> stream;         // not confirmed
@@ -98,6 +100,7 @@ class SimulatedRanks {
 
   void Hear(int to, const SimulatedMessage& message);
   void Prepare(int to, std::uint64_t epoch);
+  void Halt(int to, std::uint64_t next);
   void EndBefore(int to, std::uint64_t next);
   void Broadcast(int from, const StepCall& call);
   void Broadcast(int from, const LastStep& last);

@@ -17,6 +17,8 @@ std::uint64_t Mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
+constexpr std::uint64_t kGarbage = 0x0badf00d;  // no output is that
+
 std::uint64_t Key(int layer, std::int32_t expert) {
   return Mix(static_cast<std::uint64_t>(layer * kSimulatedExperts + expert));
 }
@@ -119,6 +121,25 @@ bool SimulatedStep::Advance() {
   return true;
 }
 
+void SimulatedStep::RunOut() {
+  for (; !finished(); ++layer_, phase_ = Phase::kSend) {
+    if (phase_ == Phase::kSend && role_.attends) {
+      LeaveGarbage(epoch_.layout().expert_ranks(), false);
+    }
+    if (phase_ != Phase::kCombine && !role_.experts.empty()) {
+      LeaveGarbage(epoch_.layout().attention_ranks(), true);
+    }
+  }
+}
+
+void SimulatedStep::LeaveGarbage(absl::Span<const int> ranks, bool outputs) {
+  for (const int to : ranks) {
+    Packet packet = Empty(outputs);
+    packet.garbage = true;
+    epoch_.Box(rank_, to).push_back(std::move(packet));
+  }
+}
+
 void SimulatedStep::Send() {
   const auto experts = epoch_.layout().expert_ranks();
   std::vector<Packet> packets(experts.size(), Empty(false));
@@ -154,6 +175,7 @@ bool SimulatedStep::Compute() {
   for (std::size_t a = 0; a < sources.size(); ++a) {
     const Packet& packet = received_[a];
     Packet answer = Empty(true);
+    answer.garbage = packet.garbage;
     for (std::size_t i = 0; i < packet.locals.size(); ++i) {
       const std::int32_t local = packet.locals[i];
       if (local < 0) continue;
@@ -181,6 +203,10 @@ bool SimulatedStep::Combine() {
       const Place place = places_[row][k];
       if (place.pair < 0) continue;
       const Packet& packet = received_[static_cast<std::size_t>(place.destination)];
+      if (packet.garbage) {
+        outs[k] = kGarbage;
+        continue;
+      }
       if (place.pair >= static_cast<std::int32_t>(packet.values.size())) {
         Complain(absl::StrCat("misses output ", place.pair));
         continue;
@@ -202,6 +228,7 @@ bool SimulatedStep::Receive(absl::Span<const int> ranks, bool outputs) {
     received_.push_back(std::move(box.front()));
     box.erase(box.begin());
     const Packet& packet = received_.back();
+    garbled_ = garbled_ || packet.garbage;
     if (packet.step != step_ || packet.layer != layer_ || packet.outputs != outputs) {
       Complain(absl::StrCat("gets step ", packet.step.number, " layer ", packet.layer, " of rank ",
                             from, ", mixed up"));

@@ -46,6 +46,7 @@ class SimulatedEpoch {
     RankStep step;
     int layer = 0;
     bool outputs = false;
+    bool garbage = false;  // of a rank that was aborted
     std::vector<std::uint64_t> values;
     std::vector<std::int32_t> locals;  // [rows, K], -1: not there
   };
@@ -68,10 +69,15 @@ class SimulatedStep {
 
   // Does the next thing; false when another rank has to do something first.
   bool Advance();
+  // Its rank was aborted: nobody is waited for, nothing is computed, and the others take what was
+  // not sent for sent.
+  void RunOut();
 
   [[nodiscard]] bool finished() const { return layer_ == kSimulatedLayers; }
   [[nodiscard]] bool begun() const { return layer_ > 0 || phase_ != Phase::kSend; }
   [[nodiscard]] bool overflowed() const { return overflowed_; }
+  // It has got something that nobody has sent.
+  [[nodiscard]] bool garbled() const { return garbled_; }
   [[nodiscard]] const std::vector<std::uint64_t>& rows() const { return rows_; }
   [[nodiscard]] const RankStep& step() const { return step_; }
 
@@ -87,6 +93,7 @@ class SimulatedStep {
   void Send();
   bool Compute();
   bool Combine();
+  void LeaveGarbage(absl::Span<const int> ranks, bool outputs);
   // Whether each of `ranks` has sent something; takes it.
   bool Receive(absl::Span<const int> ranks, bool outputs);
   [[nodiscard]] Packet Empty(bool outputs) const;
@@ -103,6 +110,7 @@ class SimulatedStep {
   int layer_ = 0;
   Phase phase_ = Phase::kSend;
   bool overflowed_ = false;
+  bool garbled_ = false;
   std::vector<std::array<Place, kSimulatedChosen>> places_;  // [rows]
   std::vector<Packet> received_;
 };

@@ -1,10 +1,12 @@
-// One thread: what others would say meanwhile is said when the offer is sent.
+// One thread, but for who waits for an epoch: what others would say meanwhile is said when the offer
+// is sent.
 #include "common/exchange/ranks/step_gate.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <future>
 #include <vector>
 
 namespace sextant {
@@ -20,7 +22,14 @@ class StepGateTest : public ::testing::Test, protected ConductorLink, protected 
     offers_.push_back(offer);
     answer_(offer);
   }
-  void Enter(std::uint64_t epoch) override { entered_.push_back(epoch); }
+  void Enter(std::uint64_t epoch) override {
+    entered_.push_back(epoch);
+    on_move_();
+  }
+  void Leave(std::uint64_t next) override {
+    left_.push_back(next);
+    on_move_();
+  }
   absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) override {
     taken_.push_back(step.number);
     return end_;
@@ -43,9 +52,11 @@ class StepGateTest : public ::testing::Test, protected ConductorLink, protected 
 
   StepGate gate_{*this, *this};
   std::function<void(const StepOffer&)> answer_;
+  std::function<void()> on_move_ = [] {};  // while the engine enters or leaves
   absl::StatusOr<StepEnd> end_ = StepEnd::kDone;
   std::vector<StepOffer> offers_;
   std::vector<std::uint64_t> entered_;
+  std::vector<std::uint64_t> left_;
   std::vector<std::uint64_t> taken_;  // without rows
 };
 
@@ -153,6 +164,88 @@ TEST_F(StepGateTest, ComesBackWhenWokenWithoutAnEpoch) {
   gate_.Wake();
   EXPECT_EQ(gate_.Serve().value(), Served::kWoken);
   EXPECT_THAT(offers_, IsEmpty());
+}
+
+TEST_F(StepGateTest, LeavesAnEpochThatNoOtherOneFollows) {
+  Prepare(3);
+  answer_ = [this](const StepOffer&) { gate_.EndBefore(6); };
+  on_move_ = [this] {
+    if (!left_.empty()) gate_.Wake();
+  };
+  EXPECT_EQ(gate_.Begin(5, false).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(entered_, ElementsAre(3));
+  EXPECT_THAT(left_, ElementsAre(6));
+  gate_.Wake();
+  EXPECT_EQ(gate_.Serve().value(), Served::kWoken);
+  EXPECT_THAT(left_, ElementsAre(6));  // once
+}
+
+// Whoever waits for an epoch, on a thread of its own.
+class AwaitedGateTest : public StepGateTest {
+ protected:
+  std::future<bool> Await(std::uint64_t epoch) {
+    return std::async(std::launch::async, [this, epoch] { return gate_.AwaitEntered(epoch); });
+  }
+  // Enters or leaves, and comes back.
+  void Move() {
+    gate_.Wake();
+    EXPECT_EQ(gate_.Serve().value(), Served::kWoken);
+  }
+};
+
+TEST_F(AwaitedGateTest, AnEpochIsEnteredWhenTheEngineHas) {
+  Prepare(3);
+  std::future<bool> third = Await(3);
+  Move();
+  EXPECT_TRUE(third.get());
+  EXPECT_TRUE(gate_.AwaitEntered(2));
+  EXPECT_TRUE(gate_.AwaitEntered(3));
+  // Not before, while it waits for its stream.
+  Prepare(4);
+  on_move_ = [this] {
+    gate_.EndBefore(5);
+    EXPECT_FALSE(gate_.AwaitEntered(4));
+    on_move_ = [] {};
+  };
+  gate_.EndBefore(4);
+  Move();
+  EXPECT_THAT(entered_, ElementsAre(3, 4));
+}
+
+TEST_F(AwaitedGateTest, ARankThatIsNoMemberHasLeftWhenTheEngineHas) {
+  EXPECT_TRUE(gate_.AwaitEntered(3));  // it is in none
+  Prepare(3);
+  Move();
+  std::future<bool> fourth = Await(4);
+  EXPECT_TRUE(gate_.Hear(LastStep{.epoch = 3, .step = 0, .next = 4}).ok());
+  Move();
+  EXPECT_TRUE(fourth.get());
+  EXPECT_THAT(left_, ElementsAre(4));
+  // Not before.
+  Prepare(5);
+  Move();
+  on_move_ = [this] {
+    gate_.EndBefore(7);
+    EXPECT_FALSE(gate_.AwaitEntered(6));
+  };
+  gate_.EndBefore(6);
+  Move();
+  EXPECT_THAT(left_, ElementsAre(4, 6));
+}
+
+TEST_F(AwaitedGateTest, NobodyWaitsForAnEpochThatIsOverOrForAGateThatIsStopped) {
+  Prepare(3);
+  Move();
+  Prepare(4);
+  std::future<bool> fourth = Await(4);
+  gate_.EndBefore(4);  // not that one
+  gate_.EndBefore(5);
+  EXPECT_FALSE(fourth.get());
+  EXPECT_TRUE(gate_.AwaitEntered(3));  // it was
+  std::future<bool> sixth = Await(6);
+  Prepare(5);
+  gate_.Stop();
+  EXPECT_FALSE(sixth.get());
 }
 
 TEST_F(StepGateTest, EndsWhenStopped) {

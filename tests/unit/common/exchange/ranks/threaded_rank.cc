@@ -62,6 +62,8 @@ StepEnd ThreadedRank::Walk(const RankStep& step, const SimulatedBatch& batch) {
   while (!walk.finished()) {
     if (!alive || aborted_before_ > epoch_) {
       ++all_.counts_["void steps"];
+      if (alive) walk.RunOut();
+      all_.changed_.notify_all();
       return StepEnd::kVoid;
     }
     if (walk.Advance()) {
@@ -73,7 +75,7 @@ StepEnd ThreadedRank::Walk(const RankStep& step, const SimulatedBatch& batch) {
       all_.changed_.wait(lock);
     }
   }
-  if (!alive) return StepEnd::kVoid;
+  if (!alive || halted_before_ > epoch_) return StepEnd::kVoid;
   ++all_.counts_[walk.overflowed() ? "overflows" : "steps done"];
   if (!batch.empty()) overflowed_ = walk.overflowed();
   if (walk.overflowed()) return StepEnd::kDone;
@@ -105,6 +107,10 @@ void ThreadedRank::Hear(const SimulatedMessage& message) {
     BroadcastIfBegun(conductors_.Hear(*offer));
   } else if (const auto* prepare = std::get_if<PrepareEpoch>(&message)) {
     Prepare(prepare->epoch);
+  } else if (const auto* halt = std::get_if<HaltEpochsBefore>(&message)) {
+    Halt(halt->next);
+    const Lock lock(all_.mutex_);
+    all_.net_.Send(id, kControlPlane, EpochsHalted{halt->next, id});
   } else if (const auto* end = std::get_if<EndEpochsBefore>(&message)) {
     EndBefore(end->next);
   } else {
@@ -147,15 +153,23 @@ void ThreadedRank::PrepareWire(std::uint64_t number) {
   wire_->Prepare(number, epoch->RankOf(id), epoch->conductor());
 }
 
-void ThreadedRank::EndBefore(std::uint64_t next) {
+void ThreadedRank::Halt(std::uint64_t next) {
   if (wire_ != nullptr) wire_->EndBefore(next);
   {
     const Lock lock(all_.mutex_);
-    aborted_before_ = std::max(aborted_before_, next);
+    halted_before_ = std::max(halted_before_, next);
     conductors_.EndBefore(next);
   }
-  all_.changed_.notify_all();
   gate.EndBefore(next);
+}
+
+void ThreadedRank::EndBefore(std::uint64_t next) {
+  Halt(next);
+  {
+    const Lock lock(all_.mutex_);
+    aborted_before_ = std::max(aborted_before_, next);
+  }
+  all_.changed_.notify_all();
 }
 
 void ThreadedRank::BroadcastIfBegun(const absl::StatusOr<std::optional<StepCall>>& begun) {

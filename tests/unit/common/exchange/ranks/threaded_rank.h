@@ -30,6 +30,7 @@ class ThreadedRank final : public ConductorLink, public RankEngine {
   // The engine's.
   void Send(const StepOffer& offer) override;
   void Enter(std::uint64_t epoch) override { epoch_ = epoch; }
+  void Leave(std::uint64_t /*next*/) override {}
   absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) override { return Walk(step, {}); }
 
   const int id;
@@ -50,14 +51,16 @@ class ThreadedRank final : public ConductorLink, public RankEngine {
 
   void Prepare(std::uint64_t number);
   void PrepareWire(std::uint64_t number);
+  void Halt(std::uint64_t next);
   void EndBefore(std::uint64_t next);
   void BroadcastIfBegun(const absl::StatusOr<std::optional<StepCall>>& begun);  // with the lock
 
   ThreadedRanks& all_;
-  std::uint64_t epoch_ = 0;           // the engine's
-  bool overflowed_ = false;           // the engine's: the next rows are offered in exact form
-  std::uint64_t aborted_before_ = 0;  // guarded by the lock of all, as is the next
-  Conductors conductors_;             // where messages are simulated, else there is a wire
+  std::uint64_t epoch_ = 0;          // the engine's
+  bool overflowed_ = false;          // the engine's: the next rows are offered in exact form
+  std::uint64_t halted_before_ = 0;  // guarded by the lock of all, as are the next two
+  std::uint64_t aborted_before_ = 0;
+  Conductors conductors_;  // where messages are simulated, else there is a wire
   std::unique_ptr<RankWire> wire_;
   std::thread thread_;
 };

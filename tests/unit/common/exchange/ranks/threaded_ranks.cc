@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <utility>
-#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "tests/unit/common/exchange/ranks/threaded_rank.h"
@@ -164,7 +163,7 @@ void ThreadedRanks::CarryMessages() {
     if (stopping_) return;
     const SimulatedNet::Arrival arrival = net_.Deliver(Pick());
     if (arrival.to == kControlPlane) {
-      control_.Hear(std::get<EpochPrepared>(arrival.message));
+      control_.Hear(arrival.message);
       continue;
     }
     ThreadedRank& rank = *ranks_[static_cast<std::size_t>(arrival.to)];

@@ -88,6 +88,7 @@ class TestRank final : private RankEngine {
 
  private:
   void Enter(std::uint64_t) override {}
+  void Leave(std::uint64_t) override {}
   absl::StatusOr<StepEnd> TakeWithoutRows(const RankStep& step) override {
     const std::unique_lock<std::mutex> lock(mutex_);
     served_.push_back(step.number);
