@@ -86,8 +86,12 @@ absl::StatusOr<Config> MakeConfig(const Options& options) {
       LayOver(options.experts, "--experts", kExpertWorkersRange, cluster.expert_workers));
   RETURN_IF_ERROR(CheckWorkerCounts(cluster));
   RETURN_IF_ERROR(CheckEngineConfig(config.engine));
-  if (cluster.attention_workers > 0) {
-    RETURN_IF_ERROR(CheckSplitEngine(config.engine));
+  RETURN_IF_ERROR(CheckDevices({.whole = cluster.whole_workers,
+                                .colocated = cluster.colocated_workers,
+                                .attention = cluster.attention_workers,
+                                .experts = cluster.expert_workers},
+                               config.engine.device));
+  if (cluster.attention_workers > 0 && config.engine.device == DeviceChoice::kAuto) {
     config.engine.device = DeviceChoice::kCpu;  // of whole workers too: profiles do not mix
   }
   if (!options.listen.empty()) config.router.listen = options.listen;

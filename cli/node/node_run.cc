@@ -26,9 +26,11 @@ std::int64_t CountOf(const NodeConfig& node, ChildKind kind) {
 // Whether the workers that it asks for can honour its other settings.
 absl::Status CheckWorkers(const Config& config) {
   RETURN_IF_ERROR(CheckEngineConfig(config.engine));
-  RETURN_IF_ERROR(CheckGpus(config.node.whole_workers, config.node.colocated_workers));
-  if (config.node.attention_workers + config.node.expert_workers == 0) return absl::OkStatus();
-  return CheckSplitEngine(config.engine);
+  return CheckDevices({.whole = config.node.whole_workers,
+                       .colocated = config.node.colocated_workers,
+                       .attention = config.node.attention_workers,
+                       .experts = config.node.expert_workers},
+                      config.engine.device);
 }
 
 absl::StatusOr<std::vector<ChildSpec>> PlanAll(const NodePlanArgs& args) {

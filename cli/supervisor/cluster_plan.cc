@@ -81,11 +81,39 @@ std::string AdminPort(std::int64_t first, std::int64_t index) {
 // What workers that compute sequences take.
 void AddAttentionFlags(const ClusterPlanArgs& args, Arguments& arguments) {
   const AttentionWorkerConfig& config = args.config.attention_worker;
-  for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   Add(arguments, "--cache-tokens", absl::StrCat(args.config.engine.cache_tokens));
   Add(arguments, "--max-batch-tokens", absl::StrCat(args.config.engine.max_batch_tokens));
   Add(arguments, "--max-sequences", absl::StrCat(config.max_sequences));
   Add(arguments, "--prefix-cache", config.prefix_cache ? "on" : "off");
+}
+
+// What tells workers of `sextant worker` apart.
+struct RankPlace {
+  const char* role;
+  std::int64_t gpu;
+  std::string admin_port;
+  std::vector<std::string> listen;
+};
+
+RankPlace PlaceOf(const ClusterPlanArgs& args, ChildKind kind, std::int64_t index) {
+  const AttentionWorkerConfig& attends = args.config.attention_worker;
+  const ExpertWorkerConfig& holds = args.config.expert_worker;
+  const auto attending = [&](const char* role, std::int64_t offset) {
+    return RankPlace{role, index, AdminPort(attends.admin_port, offset + index), attends.listen};
+  };
+  switch (kind) {
+    case ChildKind::kWholeWorker:
+      return attending("whole", args.whole_admin_offset);
+    case ChildKind::kColocatedWorker:
+      return attending("colocated", args.colocated_admin_offset);
+    case ChildKind::kAttentionWorker:
+      return attending("attention", 0);
+    case ChildKind::kExpertWorker:
+      return {"expert", -1 - index, AdminPort(holds.admin_port, index), holds.listen};
+    case ChildKind::kRouter:
+      break;
+  }
+  CHECK(false && "a router is no worker");
 }
 
 absl::string_view DeviceWord(DeviceChoice choice) {
@@ -100,36 +128,23 @@ absl::string_view DeviceWord(DeviceChoice choice) {
   CHECK(false && "DeviceChoice out of range");
 }
 
-// What whole and colocated workers take.
-absl::StatusOr<Arguments> DeviceWorker(const ClusterPlanArgs& args, std::int64_t admin_offset,
-                                       std::int64_t index, std::int64_t workers) {
-  ASSIGN_OR_RETURN(Arguments arguments, Worker(args, "sextant", AttentionThreads(args, workers)));
+// A worker of this program on a GPU, or a whole one on the CPU.
+absl::StatusOr<ChildSpec> DeviceWorker(const ClusterPlanArgs& args, ChildKind kind,
+                                       std::int64_t index, std::int64_t threads) {
+  const RankPlace place = PlaceOf(args, kind, index);
+  ASSIGN_OR_RETURN(Arguments arguments, Worker(args, "sextant", threads));
   arguments.insert(arguments.begin() + 1, "worker");
+  Add(arguments, "--role", place.role);
+  for (const std::string& listen : place.listen) Add(arguments, "--listen", listen);
   AddAttentionFlags(args, arguments);
-  Add(arguments, "--admin-port",
-      AdminPort(args.config.attention_worker.admin_port, admin_offset + index));
-  Add(arguments, "--device-memory", absl::StrCat(args.config.engine.device_memory_bytes));
-  Add(arguments, "--gpu", absl::StrCat(index));
-  return arguments;
-}
-
-absl::StatusOr<ChildSpec> WholeWorker(const ClusterPlanArgs& args, std::int64_t index,
-                                      std::int64_t workers) {
-  ASSIGN_OR_RETURN(Arguments arguments,
-                   DeviceWorker(args, args.whole_admin_offset, index, workers));
+  Add(arguments, "--admin-port", place.admin_port);
   Add(arguments, "--device", std::string(DeviceWord(args.config.engine.device)));
-  return ChildSpec{.name = absl::StrCat("whole_worker-", index + 1),
-                   .kind = ChildKind::kWholeWorker,
-                   .arguments = std::move(arguments)};
-}
-
-absl::StatusOr<ChildSpec> ColocatedWorker(const ClusterPlanArgs& args, std::int64_t index,
-                                          std::int64_t workers) {
-  ASSIGN_OR_RETURN(Arguments arguments,
-                   DeviceWorker(args, args.colocated_admin_offset, index, workers));
-  Add(arguments, "--role", "colocated");
-  return ChildSpec{.name = absl::StrCat("colocated_worker-", index + 1),
-                   .kind = ChildKind::kColocatedWorker,
+  Add(arguments, "--device-memory", absl::StrCat(args.config.engine.device_memory_bytes));
+  Add(arguments, "--expert-slots", absl::StrCat(args.config.engine.expert_slots));
+  Add(arguments, "--most-ranks", absl::StrCat(args.config.engine.most_ranks));
+  Add(arguments, "--gpu", absl::StrCat(place.gpu));
+  return ChildSpec{.name = absl::StrCat(place.role, "_worker-", index + 1),
+                   .kind = kind,
                    .arguments = std::move(arguments)};
 }
 
@@ -137,8 +152,10 @@ absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, std::int6
                                           std::int64_t workers) {
   ASSIGN_OR_RETURN(Arguments arguments,
                    Worker(args, "attention_worker", AttentionThreads(args, workers)));
+  const AttentionWorkerConfig& config = args.config.attention_worker;
+  for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   AddAttentionFlags(args, arguments);
-  Add(arguments, "--admin-port", AdminPort(args.config.attention_worker.admin_port, index));
+  Add(arguments, "--admin-port", AdminPort(config.admin_port, index));
   return ChildSpec{.name = absl::StrCat("attention_worker-", index + 1),
                    .kind = ChildKind::kAttentionWorker,
                    .arguments = std::move(arguments)};
@@ -154,16 +171,6 @@ absl::StatusOr<ChildSpec> ExpertWorker(const ClusterPlanArgs& args, std::int64_t
   return ChildSpec{.name = absl::StrCat("expert_worker-", index + 1),
                    .kind = ChildKind::kExpertWorker,
                    .arguments = std::move(arguments)};
-}
-
-absl::Status CheckAdminPorts(const ClusterPlanArgs& args, const char* kind, std::int64_t offset,
-                             std::int64_t workers) {
-  const std::int64_t port = args.config.attention_worker.admin_port;
-  const std::int64_t most = kAdminPortRange.max - offset - workers + 1;
-  if (workers == 0 || port <= most) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("attention_worker.admin_port: must be at most ", most, ", is ", port, "; ", kind,
-                   " workers have theirs from ", offset, " ports behind it on"));
 }
 
 // Attention, whole and colocated workers share a section of the configuration, and are not to meet
@@ -212,19 +219,18 @@ absl::StatusOr<std::vector<ChildSpec>> PlanCluster(const ClusterPlanArgs& args) 
 
 absl::StatusOr<ChildSpec> PlanWorker(const ClusterPlanArgs& args, ChildKind kind,
                                      std::int64_t index, std::int64_t workers) {
+  const bool on_gpu = args.config.engine.device == DeviceChoice::kCuda;
   switch (kind) {
-    case ChildKind::kWholeWorker:
-      return WholeWorker(args, index, workers);
-    case ChildKind::kColocatedWorker:
-      return ColocatedWorker(args, index, workers);
     case ChildKind::kAttentionWorker:
-      return AttentionWorker(args, index, workers);
+      if (!on_gpu) return AttentionWorker(args, index, workers);
+      break;
     case ChildKind::kExpertWorker:
-      return ExpertWorker(args, index, workers);
-    case ChildKind::kRouter:
+      if (!on_gpu) return ExpertWorker(args, index, workers);
+      return DeviceWorker(args, kind, index, ExpertThreads(args, workers));
+    default:
       break;
   }
-  CHECK(false && "a router is no worker");
+  return DeviceWorker(args, kind, index, AttentionThreads(args, workers));
 }
 
 }  // namespace sextant::cli

@@ -32,7 +32,9 @@ struct ClusterPlanArgs {
 //           and, twice over, among the expert workers, at least one each and at most all: in a
 //           layer the two kinds take turns, so that neither needs processors of its own. Whole
 //           and colocated workers share them as attention workers do.
-// GPUs:     whole or colocated worker i, from 0, is given GPU i.
+// GPUs:     whole or colocated worker i, from 0, is given GPU i. With engine.device cuda attention
+//           and expert workers are on GPUs as well, the former from the first one upwards, the
+//           latter from the last one downwards, so that each may become more or fewer.
 // Ports:    worker i of a kind has its metrics at the kind's admin_port + i; whole workers behind
 //           all that there may be of attention workers, and colocated ones behind those.
 // Errors:   NotFound naming a program that is not in program_dir; InvalidArgument where workers of

@@ -1,7 +1,6 @@
 #include "common/config/role_config.h"
 
 #include "absl/strings/str_cat.h"
-#include "common/base/status.h"
 
 namespace sextant {
 
@@ -34,11 +33,24 @@ void ReadExpertWorkerSection(YamlReader& root, ExpertWorkerConfig* config) {
   });
 }
 
-absl::Status CheckGpus(std::int64_t whole_workers, std::int64_t colocated_workers) {
-  if (whole_workers == 0 || colocated_workers == 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      "whole and colocated workers of one host would take the same GPUs, from 0 on; run one kind "
-      "here");
+absl::Status CheckDevices(const WorkerCounts& counts, DeviceChoice device) {
+  const bool split = counts.attention + counts.experts > 0;
+  if (counts.whole > 0 && counts.colocated > 0) {
+    return absl::InvalidArgumentError(
+        "whole and colocated workers of one host would take the same GPUs, from 0 on; run one kind "
+        "here");
+  }
+  if (counts.colocated > 0 && split) {
+    return absl::InvalidArgumentError(
+        "colocated workers attend and hold experts, each on a GPU; run them, or attention and "
+        "expert workers, not both on one host");
+  }
+  if (counts.whole > 0 && split && device == DeviceChoice::kCuda) {
+    return absl::InvalidArgumentError(
+        "whole workers and attention workers of one host would take the same GPUs, from 0 on; with "
+        "engine.device cuda run one kind here");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckWorkerCounts(const ClusterConfig& config) {
@@ -46,12 +58,6 @@ absl::Status CheckWorkerCounts(const ClusterConfig& config) {
     return absl::InvalidArgumentError(absl::StrCat(
         config.attention_workers, " attention and ", config.expert_workers,
         " expert workers: they need each other, so run at least one of each, or whole workers"));
-  }
-  RETURN_IF_ERROR(CheckGpus(config.whole_workers, config.colocated_workers));
-  if (config.colocated_workers > 0 && config.attention_workers > 0) {
-    return absl::InvalidArgumentError(
-        "colocated workers compute on GPUs, attention and expert workers on CPUs; a cluster has "
-        "one or the other");
   }
   if (config.whole_workers + config.colocated_workers + config.attention_workers == 0) {
     return absl::InvalidArgumentError(

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/config/engine_config.h"
 #include "common/config/yaml_reader.h"
 #include "common/observability/log.h"
 
@@ -74,12 +75,20 @@ struct ClusterConfig {
   friend bool operator==(const ClusterConfig&, const ClusterConfig&) = default;
 };
 
-// Whether so many of each have GPUs of their own on one host. Errors: InvalidArgument where not.
-[[nodiscard]] absl::Status CheckGpus(std::int64_t whole_workers, std::int64_t colocated_workers);
+// Workers of one host.
+struct WorkerCounts {
+  std::int64_t whole = 0;
+  std::int64_t colocated = 0;
+  std::int64_t attention = 0;
+  std::int64_t experts = 0;
+};
+
+// Whether they have processors or GPUs of their own, and compute alike. Attention and expert
+// workers are on GPUs where `device` is cuda, and on CPUs else. Errors: InvalidArgument where not.
+[[nodiscard]] absl::Status CheckDevices(const WorkerCounts& counts, DeviceChoice device);
 
 // Whether workers in these numbers can serve. Errors: InvalidArgument where there are attention
-// workers and no expert workers, or the other way round; for these beside colocated ones, since
-// they compute on CPUs; for no workers at all; those of CheckGpus.
+// workers and no expert workers, or the other way round; and for no workers at all.
 [[nodiscard]] absl::Status CheckWorkerCounts(const ClusterConfig& config);
 
 // Each declares the section's keys on the root of a file.

@@ -59,7 +59,7 @@ TEST_F(NodePlanTest, AnAddressHasAPortForEachAndASocketForThisHost) {
                     HasSubstr(" --gpu 1 ")));
   EXPECT_THAT(Line(ChildKind::kColocatedWorker, 1),
               AllOf(HasSubstr(" --listen 10.0.0.7:7393 --listen unix:/run/s/colocated-2.sock "),
-                    HasSubstr(" --gpu 1 --role colocated ")));
+                    HasSubstr(" --role colocated "), HasSubstr(" --gpu 1 ")));
   args_.config.node.worker_port = 0;
   args_.address = "fd00::7";
   EXPECT_THAT(Line(ChildKind::kExpertWorker, 1), HasSubstr(" --listen [fd00::7]:0 "));

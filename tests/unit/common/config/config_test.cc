@@ -191,20 +191,27 @@ TEST(ClusterConfig, WorkersThatCannotServeAreRefused) {
   EXPECT_THAT(MessageOf(check(1, 1, 0)), HasSubstr("need each other"));
   EXPECT_THAT(MessageOf(check(0, 0, 3)), HasSubstr("0 attention and 3 expert workers"));
   EXPECT_THAT(MessageOf(check(0, 0, 0)), HasSubstr("no workers"));
-  const auto with_gpus = [](std::int64_t colocated, std::int64_t whole, std::int64_t others) {
-    return CheckWorkerCounts({.whole_workers = whole,
-                              .colocated_workers = colocated,
-                              .attention_workers = others,
-                              .expert_workers = others});
-  };
-  EXPECT_TRUE(with_gpus(2, 0, 0).ok());
-  EXPECT_THAT(MessageOf(with_gpus(2, 0, 1)), HasSubstr("on GPUs, attention and expert workers"));
-  EXPECT_THAT(MessageOf(with_gpus(2, 1, 0)), HasSubstr("the same GPUs, from 0 on"));
+  EXPECT_TRUE(
+      CheckWorkerCounts({.colocated_workers = 2, .attention_workers = 0, .expert_workers = 0})
+          .ok());
 }
 
-TEST(EngineConfig, AGpuIsForWholeWorkers) {
+TEST(ClusterConfig, WorkersOfOneHostTakeNoGpuOfEachOther) {
+  constexpr DeviceChoice kCuda = DeviceChoice::kCuda;
+  EXPECT_TRUE(CheckDevices({.colocated = 8}, DeviceChoice::kAuto).ok());
+  EXPECT_TRUE(CheckDevices({.attention = 2, .experts = 6}, kCuda).ok());
+  EXPECT_TRUE(CheckDevices({.whole = 1, .attention = 1, .experts = 1}, DeviceChoice::kCpu).ok());
+  EXPECT_THAT(MessageOf(CheckDevices({.whole = 1, .attention = 1, .experts = 1}, kCuda)),
+              HasSubstr("the same GPUs, from 0 on"));
+  EXPECT_THAT(MessageOf(CheckDevices({.whole = 1, .colocated = 1}, kCuda)),
+              HasSubstr("the same GPUs, from 0 on"));
+  EXPECT_THAT(MessageOf(CheckDevices({.colocated = 1, .experts = 1}, kCuda)),
+              HasSubstr("not both on one host"));
+}
+
+TEST(EngineConfig, AGpuIsNotForThePrograms) {
   EXPECT_THAT(MessageOf(CheckSplitEngine({.device = DeviceChoice::kCuda})),
-              HasSubstr("run whole workers"));
+              HasSubstr("run `sextant worker`"));
   EXPECT_TRUE(CheckSplitEngine({.device = DeviceChoice::kAuto}).ok());
 }
 
