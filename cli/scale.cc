@@ -48,7 +48,8 @@ void AddScaleCommand(CLI::App& app, int& exit_code) {
       "  sextant scale experts 4 --dry-run\n"
       "  sextant scale experts 4\n"
       "  sextant scale attention 2\n"
-      "  sextant scale whole 2");
+      "  sextant scale whole 2\n"
+      "  sextant scale colocated 4");
   command->add_option("role", options->role, "experts, attention, whole or colocated")
       ->check(CLI::IsMember({"experts", "attention", "whole", "colocated"}))
       ->required()

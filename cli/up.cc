@@ -51,6 +51,7 @@ struct Options {
   std::optional<std::int64_t> attention;
   std::optional<std::int64_t> experts;
   std::optional<std::int64_t> whole;
+  std::optional<std::int64_t> colocated;
   std::vector<std::string> listen;
   std::string runtime_dir;
   bool in_process = false;
@@ -73,16 +74,24 @@ absl::StatusOr<Config> MakeConfig(const Options& options) {
   }
   ClusterConfig& cluster = config.cluster;
   RETURN_IF_ERROR(LayOver(options.whole, "--whole", kWholeWorkersRange, cluster.whole_workers));
-  // Whole workers need no others.
-  if (options.whole.value_or(0) > 0) cluster.attention_workers = cluster.expert_workers = 0;
+  RETURN_IF_ERROR(
+      LayOver(options.colocated, "--colocated", kColocatedWorkersRange, cluster.colocated_workers));
+  // These need no others.
+  if (options.whole.value_or(0) + options.colocated.value_or(0) > 0) {
+    cluster.attention_workers = cluster.expert_workers = 0;
+  }
   RETURN_IF_ERROR(
       LayOver(options.attention, "--attention", kAttentionWorkersRange, cluster.attention_workers));
   RETURN_IF_ERROR(
       LayOver(options.experts, "--experts", kExpertWorkersRange, cluster.expert_workers));
   RETURN_IF_ERROR(CheckWorkerCounts(cluster));
   RETURN_IF_ERROR(CheckEngineConfig(config.engine));
-  if (cluster.attention_workers > 0) {
-    RETURN_IF_ERROR(CheckSplitEngine(config.engine));
+  RETURN_IF_ERROR(CheckDevices({.whole = cluster.whole_workers,
+                                .colocated = cluster.colocated_workers,
+                                .attention = cluster.attention_workers,
+                                .experts = cluster.expert_workers},
+                               config.engine.device));
+  if (cluster.attention_workers > 0 && config.engine.device == DeviceChoice::kAuto) {
     config.engine.device = DeviceChoice::kCpu;  // of whole workers too: profiles do not mix
   }
   if (!options.listen.empty()) config.router.listen = options.listen;
@@ -93,20 +102,23 @@ absl::StatusOr<Config> MakeConfig(const Options& options) {
 std::string WorkersText(const ClusterConfig& cluster) {
   std::vector<std::string> counts;
   for (const auto& [role, count] : {std::pair(v1::ROLE_WHOLE, cluster.whole_workers),
+                                    std::pair(v1::ROLE_COLOCATED, cluster.colocated_workers),
                                     std::pair(v1::ROLE_ATTENTION, cluster.attention_workers),
                                     std::pair(v1::ROLE_EXPERT, cluster.expert_workers)}) {
     if (count > 0) counts.push_back(absl::StrCat(count, " ", RoleName(role)));
   }
-  const std::int64_t all =
-      cluster.whole_workers + cluster.attention_workers + cluster.expert_workers;
+  const std::int64_t all = cluster.whole_workers + cluster.colocated_workers +
+                           cluster.attention_workers + cluster.expert_workers;
   return absl::StrCat(absl::StrJoin(counts, " and "), all == 1 ? " worker" : " workers");
 }
 
 // What to scale, as an example: twice as many of those that compute the experts.
 std::string ScaleExample(const ClusterConfig& cluster) {
-  const bool split = cluster.expert_workers > 0;
-  const std::int64_t count = 2 * (split ? cluster.expert_workers : cluster.whole_workers);
-  return absl::StrCat(split ? "experts " : "whole ", std::min(count, kExpertWorkersRange.max));
+  for (const auto& [role, count] : {std::pair("experts", cluster.expert_workers),
+                                    std::pair("colocated", cluster.colocated_workers)}) {
+    if (count > 0) return absl::StrCat(role, " ", std::min(2 * count, kExpertWorkersRange.max));
+  }
+  return absl::StrCat("whole ", std::min(2 * cluster.whole_workers, kExpertWorkersRange.max));
 }
 
 class LocalCluster {
@@ -288,6 +300,7 @@ void AddUpCommand(CLI::App& app, int& exit_code) {
       "\"ready cluster HOST:PORT\" is written to standard output, and commands to try.\n\n"
       "  sextant up --model models/demo --experts 3\n"
       "  sextant up --model /models/lite --whole 1\n"
+      "  sextant up --model /models/lite --colocated 8\n"
       "  sextant up --config cluster.yaml --listen 0.0.0.0:7070");
   command
       ->add_option("-m,--model", options->model,
@@ -301,6 +314,10 @@ void AddUpCommand(CLI::App& app, int& exit_code) {
       ->add_option("--whole", options->whole,
                    "Whole workers, which compute attention and experts, one for each GPU [0];\n"
                    "beside them others run only when they are asked for here")
+      ->type_name("N");
+  command
+      ->add_option("--colocated", options->colocated,
+                   "Colocated workers, which compute one model together, one on each GPU [0]")
       ->type_name("N");
   command
       ->add_option("--listen", options->listen,

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "attention_worker/program/attention_flags.h"
@@ -19,23 +20,23 @@ namespace sextant::cli {
 namespace {
 
 constexpr int kMostGpus = 64;
-constexpr int kMostRanks = 64;
-constexpr int kMostExpertSlots = 4096;
 
 struct Flags {
   AttentionFlags attention;
   DeviceFlags device;
   std::string role = RoleName(v1::ROLE_WHOLE);
   int gpu = 0;
-  int expert_slots = 0;
-  int most_ranks = RankDevice().most_ranks;
+  std::optional<std::int64_t> expert_slots;
+  std::optional<std::int64_t> most_ranks;
 };
 
 void AddFlags(CLI::App& command, Flags& flags) {
   AddAttentionFlags(command, "16384; on a GPU all that there is room for", flags.attention);
   AddDeviceFlags(command, flags.device);
-  command.add_option("--gpu", flags.gpu, "Number of the GPU, as CUDA counts [0]")
-      ->check(CLI::Range(0, kMostGpus - 1));
+  command
+      .add_option("--gpu", flags.gpu,
+                  "Number of the GPU, as CUDA counts; -1 is the last one, -2 the one before [0]")
+      ->check(CLI::Range(-kMostGpus, kMostGpus - 1));
   command
       .add_option("--role", flags.role,
                   "whole: the model; of several GPUs that compute one: colocated, attention or "
@@ -45,11 +46,11 @@ void AddFlags(CLI::App& command, Flags& flags) {
       .add_option("--expert-slots", flags.expert_slots,
                   "Routed experts that one GPU of several has room for, those that come and those "
                   "that go while they move included; 0: all of the model's [0]")
-      ->check(CLI::Range(0, kMostExpertSlots));
+      ->check(Within(kExpertSlotsRange));
   command
       .add_option("--most-ranks", flags.most_ranks,
                   "GPUs of one model at most; the same for all of them [8]")
-      ->check(CLI::Range(1, kMostRanks));
+      ->check(Within(kMostRanksRange));
 }
 
 v1::Role RoleOf(const Flags& flags) {
@@ -88,8 +89,8 @@ absl::Status RunRank(const Flags& flags, const Config& config, StopSource& stop,
   const RankDevice device = {.role = RoleOf(flags),
                              .gpu = flags.gpu,
                              .memory_bytes = config.engine.device_memory_bytes,
-                             .expert_slots = flags.expert_slots,
-                             .most_ranks = flags.most_ranks};
+                             .expert_slots = static_cast<int>(config.engine.expert_slots),
+                             .most_ranks = static_cast<int>(config.engine.most_ranks)};
   const std::string name = NameOf(flags);
   const WorkerLife life = {.role = name.c_str(),
                            .admin_port = config.attention_worker.admin_port,
@@ -117,6 +118,8 @@ absl::Status RunRank(const Flags& flags, const Config& config, StopSource& stop,
 absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_ready) {
   ASSIGN_OR_RETURN(Config config, ReadAttentionConfig(flags.attention, flags.role.c_str()));
   RETURN_IF_ERROR(LayOver(flags.device, config.engine));
+  sextant::LayOver(flags.expert_slots, config.engine.expert_slots);
+  sextant::LayOver(flags.most_ranks, config.engine.most_ranks);
   RETURN_IF_ERROR(CheckEngineConfig(config.engine));
   return RoleOf(flags) == v1::ROLE_WHOLE ? RunWhole(flags, config, stop, on_ready)
                                          : RunRank(flags, config, stop, on_ready);

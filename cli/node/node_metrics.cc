@@ -5,7 +5,8 @@ namespace sextant::cli {
 NodeMetrics::NodeMetrics(Metrics& metrics)
     : roles_({OfRole(metrics, ChildKind::kAttentionWorker, "attention"),
               OfRole(metrics, ChildKind::kExpertWorker, "expert"),
-              OfRole(metrics, ChildKind::kWholeWorker, "whole")}),
+              OfRole(metrics, ChildKind::kWholeWorker, "whole"),
+              OfRole(metrics, ChildKind::kColocatedWorker, "colocated")}),
       config_valid_(metrics.AddGauge(kNodeConfigValid)) {
   SetConfigValid(true);
 }

@@ -25,7 +25,7 @@ class NodeMetrics {
 
   static Role OfRole(Metrics& metrics, ChildKind kind, const char* name);
 
-  std::array<Role, 3> roles_;
+  std::array<Role, 4> roles_;
   Gauge& config_valid_;
 };
 

@@ -19,14 +19,18 @@ constexpr char kWorkersService[] = "workers";
 
 std::int64_t CountOf(const NodeConfig& node, ChildKind kind) {
   if (kind == ChildKind::kWholeWorker) return node.whole_workers;
+  if (kind == ChildKind::kColocatedWorker) return node.colocated_workers;
   return kind == ChildKind::kAttentionWorker ? node.attention_workers : node.expert_workers;
 }
 
 // Whether the workers that it asks for can honour its other settings.
 absl::Status CheckWorkers(const Config& config) {
   RETURN_IF_ERROR(CheckEngineConfig(config.engine));
-  if (config.node.attention_workers + config.node.expert_workers == 0) return absl::OkStatus();
-  return CheckSplitEngine(config.engine);
+  return CheckDevices({.whole = config.node.whole_workers,
+                       .colocated = config.node.colocated_workers,
+                       .attention = config.node.attention_workers,
+                       .experts = config.node.expert_workers},
+                      config.engine.device);
 }
 
 absl::StatusOr<std::vector<ChildSpec>> PlanAll(const NodePlanArgs& args) {
@@ -135,6 +139,7 @@ void NodeRun::Take(const Config& config) {
   }
   Config rest = config;
   rest.node.whole_workers = in_file_.node.whole_workers;
+  rest.node.colocated_workers = in_file_.node.colocated_workers;
   rest.node.attention_workers = in_file_.node.attention_workers;
   rest.node.expert_workers = in_file_.node.expert_workers;
   if (rest == in_file_) return;

@@ -9,7 +9,7 @@
 namespace sextant::cli {
 
 // The order of stopping: admission ends first, and what serves it after that.
-enum class ChildKind { kRouter, kAttentionWorker, kWholeWorker, kExpertWorker };
+enum class ChildKind { kRouter, kAttentionWorker, kWholeWorker, kColocatedWorker, kExpertWorker };
 
 struct ChildSpec {
   std::string name;  // "router", "expert_worker-1": unique, for people

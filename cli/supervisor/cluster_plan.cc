@@ -78,14 +78,42 @@ std::string AdminPort(std::int64_t first, std::int64_t index) {
   return absl::StrCat(first > 0 ? first + index : first);
 }
 
-// What attention and whole workers take.
+// What workers that compute sequences take.
 void AddAttentionFlags(const ClusterPlanArgs& args, Arguments& arguments) {
   const AttentionWorkerConfig& config = args.config.attention_worker;
-  for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   Add(arguments, "--cache-tokens", absl::StrCat(args.config.engine.cache_tokens));
   Add(arguments, "--max-batch-tokens", absl::StrCat(args.config.engine.max_batch_tokens));
   Add(arguments, "--max-sequences", absl::StrCat(config.max_sequences));
   Add(arguments, "--prefix-cache", config.prefix_cache ? "on" : "off");
+}
+
+// What tells workers of `sextant worker` apart.
+struct RankPlace {
+  const char* role;
+  std::int64_t gpu;
+  std::string admin_port;
+  std::vector<std::string> listen;
+};
+
+RankPlace PlaceOf(const ClusterPlanArgs& args, ChildKind kind, std::int64_t index) {
+  const AttentionWorkerConfig& attends = args.config.attention_worker;
+  const ExpertWorkerConfig& holds = args.config.expert_worker;
+  const auto attending = [&](const char* role, std::int64_t offset) {
+    return RankPlace{role, index, AdminPort(attends.admin_port, offset + index), attends.listen};
+  };
+  switch (kind) {
+    case ChildKind::kWholeWorker:
+      return attending("whole", args.whole_admin_offset);
+    case ChildKind::kColocatedWorker:
+      return attending("colocated", args.colocated_admin_offset);
+    case ChildKind::kAttentionWorker:
+      return attending("attention", 0);
+    case ChildKind::kExpertWorker:
+      return {"expert", -1 - index, AdminPort(holds.admin_port, index), holds.listen};
+    case ChildKind::kRouter:
+      break;
+  }
+  CHECK(false && "a router is no worker");
 }
 
 absl::string_view DeviceWord(DeviceChoice choice) {
@@ -100,18 +128,23 @@ absl::string_view DeviceWord(DeviceChoice choice) {
   CHECK(false && "DeviceChoice out of range");
 }
 
-absl::StatusOr<ChildSpec> WholeWorker(const ClusterPlanArgs& args, std::int64_t index,
-                                      std::int64_t workers) {
-  ASSIGN_OR_RETURN(Arguments arguments, Worker(args, "sextant", AttentionThreads(args, workers)));
+// A worker of this program on a GPU, or a whole one on the CPU.
+absl::StatusOr<ChildSpec> DeviceWorker(const ClusterPlanArgs& args, ChildKind kind,
+                                       std::int64_t index, std::int64_t threads) {
+  const RankPlace place = PlaceOf(args, kind, index);
+  ASSIGN_OR_RETURN(Arguments arguments, Worker(args, "sextant", threads));
   arguments.insert(arguments.begin() + 1, "worker");
+  Add(arguments, "--role", place.role);
+  for (const std::string& listen : place.listen) Add(arguments, "--listen", listen);
   AddAttentionFlags(args, arguments);
-  Add(arguments, "--admin-port",
-      AdminPort(args.config.attention_worker.admin_port, args.whole_admin_offset + index));
+  Add(arguments, "--admin-port", place.admin_port);
   Add(arguments, "--device", std::string(DeviceWord(args.config.engine.device)));
   Add(arguments, "--device-memory", absl::StrCat(args.config.engine.device_memory_bytes));
-  Add(arguments, "--gpu", absl::StrCat(index));
-  return ChildSpec{.name = absl::StrCat("whole_worker-", index + 1),
-                   .kind = ChildKind::kWholeWorker,
+  Add(arguments, "--expert-slots", absl::StrCat(args.config.engine.expert_slots));
+  Add(arguments, "--most-ranks", absl::StrCat(args.config.engine.most_ranks));
+  Add(arguments, "--gpu", absl::StrCat(place.gpu));
+  return ChildSpec{.name = absl::StrCat(place.role, "_worker-", index + 1),
+                   .kind = kind,
                    .arguments = std::move(arguments)};
 }
 
@@ -119,8 +152,10 @@ absl::StatusOr<ChildSpec> AttentionWorker(const ClusterPlanArgs& args, std::int6
                                           std::int64_t workers) {
   ASSIGN_OR_RETURN(Arguments arguments,
                    Worker(args, "attention_worker", AttentionThreads(args, workers)));
+  const AttentionWorkerConfig& config = args.config.attention_worker;
+  for (const std::string& listen : config.listen) Add(arguments, "--listen", listen);
   AddAttentionFlags(args, arguments);
-  Add(arguments, "--admin-port", AdminPort(args.config.attention_worker.admin_port, index));
+  Add(arguments, "--admin-port", AdminPort(config.admin_port, index));
   return ChildSpec{.name = absl::StrCat("attention_worker-", index + 1),
                    .kind = ChildKind::kAttentionWorker,
                    .arguments = std::move(arguments)};
@@ -138,24 +173,20 @@ absl::StatusOr<ChildSpec> ExpertWorker(const ClusterPlanArgs& args, std::int64_t
                    .arguments = std::move(arguments)};
 }
 
-// Attention and whole workers share a section of the configuration, and are not to meet by it.
+// Attention, whole and colocated workers share a section of the configuration, and are not to meet
+// by it.
 absl::Status CheckShared(const ClusterPlanArgs& args) {
-  const AttentionWorkerConfig& shared = args.config.attention_worker;
   const ClusterConfig& cluster = args.config.cluster;
-  if (cluster.whole_workers == 0) return absl::OkStatus();
-  const std::int64_t most_admin_port =
-      kAdminPortRange.max - args.whole_admin_offset - cluster.whole_workers + 1;
-  if (shared.admin_port > most_admin_port) {
-    return absl::InvalidArgumentError(absl::StrCat("attention_worker.admin_port: must be at most ",
-                                                   most_admin_port, ", is ", shared.admin_port,
-                                                   "; whole workers have theirs from ",
-                                                   args.whole_admin_offset, " ports behind it on"));
-  }
-  if (cluster.attention_workers == 0) return absl::OkStatus();
-  for (const std::string& listen : shared.listen) {
+  RETURN_IF_ERROR(CheckAdminPorts(args, "whole", args.whole_admin_offset, cluster.whole_workers));
+  RETURN_IF_ERROR(
+      CheckAdminPorts(args, "colocated", args.colocated_admin_offset, cluster.colocated_workers));
+  const int kinds = (cluster.attention_workers > 0 ? 1 : 0) + (cluster.whole_workers > 0 ? 1 : 0) +
+                    (cluster.colocated_workers > 0 ? 1 : 0);
+  if (kinds < 2) return absl::OkStatus();
+  for (const std::string& listen : args.config.attention_worker.listen) {
     if (absl::EndsWith(listen, ":0")) continue;
     return absl::InvalidArgumentError(
-        absl::StrCat("attention_worker.listen: attention and whole workers cannot both listen at ",
+        absl::StrCat("attention_worker.listen: workers of several kinds cannot all listen at ",
                      listen, "; leave it empty, or name port 0"));
   }
   return absl::OkStatus();
@@ -175,6 +206,7 @@ absl::StatusOr<std::vector<ChildSpec>> PlanCluster(const ClusterPlanArgs& args) 
   const ClusterConfig& cluster = args.config.cluster;
   for (const auto& [kind, count] :
        {std::pair(ChildKind::kWholeWorker, cluster.whole_workers),
+        std::pair(ChildKind::kColocatedWorker, cluster.colocated_workers),
         std::pair(ChildKind::kAttentionWorker, cluster.attention_workers),
         std::pair(ChildKind::kExpertWorker, cluster.expert_workers)}) {
     for (std::int64_t i = 0; i < count; ++i) {
@@ -187,17 +219,18 @@ absl::StatusOr<std::vector<ChildSpec>> PlanCluster(const ClusterPlanArgs& args) 
 
 absl::StatusOr<ChildSpec> PlanWorker(const ClusterPlanArgs& args, ChildKind kind,
                                      std::int64_t index, std::int64_t workers) {
+  const bool on_gpu = args.config.engine.device == DeviceChoice::kCuda;
   switch (kind) {
-    case ChildKind::kWholeWorker:
-      return WholeWorker(args, index, workers);
     case ChildKind::kAttentionWorker:
-      return AttentionWorker(args, index, workers);
+      if (!on_gpu) return AttentionWorker(args, index, workers);
+      break;
     case ChildKind::kExpertWorker:
-      return ExpertWorker(args, index, workers);
-    case ChildKind::kRouter:
+      if (!on_gpu) return ExpertWorker(args, index, workers);
+      return DeviceWorker(args, kind, index, ExpertThreads(args, workers));
+    default:
       break;
   }
-  CHECK(false && "a router is no worker");
+  return DeviceWorker(args, kind, index, AttentionThreads(args, workers));
 }
 
 }  // namespace sextant::cli

@@ -33,8 +33,8 @@ bool Serves(const v1::ClusterStatus& status) {
                        });
   };
   if (is_ready(v1::ROLE_WHOLE)) return true;
-  return status.epoch() > 0 && (is_ready(v1::ROLE_ATTENTION) || is_ready(v1::ROLE_COLOCATED)) &&
-         status.model().num_experts() > 0 &&
+  const bool attends = is_ready(v1::ROLE_ATTENTION) || is_ready(v1::ROLE_COLOCATED);
+  return status.epoch() > 0 && attends && status.model().num_experts() > 0 &&
          status.experts_covered() == status.model().num_experts();
 }
 
@@ -43,6 +43,7 @@ std::vector<std::string> ClusterProgress::Update(const v1::ClusterStatus& status
   if (status.workers().empty()) return lines;
   std::vector<std::string> counts;
   for (const auto& [role, wanted] : {std::pair(v1::ROLE_WHOLE, wanted_.whole_workers),
+                                     std::pair(v1::ROLE_COLOCATED, wanted_.colocated_workers),
                                      std::pair(v1::ROLE_ATTENTION, wanted_.attention_workers),
                                      std::pair(v1::ROLE_EXPERT, wanted_.expert_workers)}) {
     if (wanted == 0) continue;

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cli/supervisor/cluster_plan.h"
+#include "common/base/check.h"
 
 namespace sextant::cli {
 namespace {
@@ -21,8 +22,19 @@ struct Place {
 };
 
 Place PlaceOf(ChildKind kind) {
-  if (kind == ChildKind::kAttentionWorker) return {"attention", 0};
-  return kind == ChildKind::kExpertWorker ? Place{"expert", 1} : Place{"whole", 2};
+  switch (kind) {
+    case ChildKind::kAttentionWorker:
+      return {"attention", 0};
+    case ChildKind::kExpertWorker:
+      return {"expert", 1};
+    case ChildKind::kWholeWorker:
+      return {"whole", 2};
+    case ChildKind::kColocatedWorker:
+      return {"colocated", 3};
+    case ChildKind::kRouter:
+      break;
+  }
+  CHECK(false && "a router is no worker");
 }
 
 // The first port of a kind; 0 and -1 stay what they are.
@@ -42,7 +54,8 @@ absl::StatusOr<ChildSpec> PlanNodeWorker(const NodePlanArgs& args, ChildKind kin
                           .runtime_dir = args.runtime_dir,
                           .router_target = node.router,
                           .processors = args.processors,
-                          .whole_admin_offset = 0};
+                          .whole_admin_offset = 0,
+                          .colocated_admin_offset = 0};
   std::vector<std::string> listen;
   if (!args.address.empty()) {
     const std::int64_t first = FirstPort(node.worker_port, kind);

@@ -14,8 +14,9 @@ struct WorkerKind {
   v1::Role role;
 };
 
-inline constexpr std::array<WorkerKind, 3> kWorkerKinds = {
+inline constexpr std::array<WorkerKind, 4> kWorkerKinds = {
     {{ChildKind::kWholeWorker, v1::ROLE_WHOLE},
+     {ChildKind::kColocatedWorker, v1::ROLE_COLOCATED},
      {ChildKind::kAttentionWorker, v1::ROLE_ATTENTION},
      {ChildKind::kExpertWorker, v1::ROLE_EXPERT}}};
 

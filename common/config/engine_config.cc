@@ -32,6 +32,8 @@ void ReadEngineSection(YamlReader& root, EngineConfig* config) {
     engine.Int("max_batch_tokens", &config->max_batch_tokens, kMaxBatchTokensRange);
     engine.Choice<DeviceChoice>("device", &config->device, DeviceWords());
     engine.ByteSize("device_memory", &config->device_memory_bytes, kDeviceMemoryRange);
+    engine.Int("expert_slots", &config->expert_slots, kExpertSlotsRange);
+    engine.Int("most_ranks", &config->most_ranks, kMostRanksRange);
   });
 }
 
@@ -46,9 +48,8 @@ absl::Status CheckEngineConfig(const EngineConfig& config) {
 absl::Status CheckSplitEngine(const EngineConfig& config) {
   if (config.device != DeviceChoice::kCuda) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      "engine.device is cuda, but attention and expert workers compute on CPUs; run whole workers "
-      "and no others (`sextant up --whole 1`, cluster.whole_workers or node.whole_workers), or set "
-      "it to auto or cpu");
+      "engine.device is cuda, and this program computes on CPUs; run `sextant worker`, whole or "
+      "with --role attention or expert, or set it to auto or cpu");
 }
 
 }  // namespace sextant

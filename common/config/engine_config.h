@@ -15,6 +15,8 @@ namespace sextant {
 inline constexpr IntRange kThreadsRange = {.min = 0, .max = 1024};
 inline constexpr IntRange kCacheTokensRange = {.min = 0, .max = 1 << 30};
 inline constexpr IntRange kMaxBatchTokensRange = {.min = 1, .max = 1 << 20};
+inline constexpr IntRange kExpertSlotsRange = {.min = 0, .max = 4096};
+inline constexpr IntRange kMostRanksRange = {.min = 1, .max = 64};
 inline constexpr IntRange kDeviceMemoryRange = {.min = 0, .max = std::int64_t{1} << 50};
 
 inline constexpr std::int64_t kHostCacheTokens = 16384;
@@ -37,6 +39,10 @@ struct EngineConfig {
   std::int64_t max_batch_tokens = 512;  // rows of one step: decode rows, then prefill chunks
   DeviceChoice device = DeviceChoice::kAuto;
   std::int64_t device_memory_bytes = 0;  // of a GPU's that may be used; 0: all that are free
+  // Of several GPUs that compute one model: the experts that each has room for (0: for all of the
+  // model), and how many GPUs there may be.
+  std::int64_t expert_slots = 0;
+  std::int64_t most_ranks = 8;
 
   friend bool operator==(const EngineConfig&, const EngineConfig&) = default;
 };
@@ -53,9 +59,8 @@ void ReadEngineSection(YamlReader& root, EngineConfig* config);
 // Errors: InvalidArgument for `cuda` with fp32, which no GPU computes here.
 [[nodiscard]] absl::Status CheckEngineConfig(const EngineConfig& config);
 
-// Whether attention and expert workers can honour the settings: they compute on CPUs. Whole workers
-// know GPUs.
-// Errors: FailedPrecondition for `cuda`.
+// Whether the programs attention_worker and expert_worker can honour the settings: they compute on
+// CPUs. Errors: FailedPrecondition for `cuda`.
 [[nodiscard]] absl::Status CheckSplitEngine(const EngineConfig& config);
 
 }  // namespace sextant

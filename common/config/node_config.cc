@@ -14,12 +14,15 @@ void ReadNodeSection(YamlReader& root, NodeConfig* config) {
     node.String("router", &config->router);
     node.String("model", &config->model);
     // Also where it is 0: the file may have had more, and who lowers it asks for no others.
-    std::int64_t whole_workers = kAbsent;
-    node.Int("whole_workers", &whole_workers, kNodeWorkersRange);
-    if (whole_workers != kAbsent) {
-      config->whole_workers = whole_workers;
+    const auto take = [&](const char* key, std::int64_t* workers) {
+      std::int64_t count = kAbsent;
+      node.Int(key, &count, kNodeWorkersRange);
+      if (count == kAbsent) return;
+      *workers = count;
       config->attention_workers = config->expert_workers = 0;
-    }
+    };
+    take("whole_workers", &config->whole_workers);
+    take("colocated_workers", &config->colocated_workers);
     node.Int("attention_workers", &config->attention_workers, kNodeWorkersRange);
     node.Int("expert_workers", &config->expert_workers, kNodeWorkersRange);
     node.Strings("listen", &config->listen, kMaxListenTargets);

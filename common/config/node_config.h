@@ -12,17 +12,18 @@ namespace sextant {
 
 inline constexpr IntRange kNodeWorkersRange = {.min = 0, .max = 64};
 // Ports are given out from the first one upward: to attention workers, behind all that there may
-// be, to expert workers, and behind those to whole workers.
-inline constexpr std::int64_t kNodePorts = 3 * kNodeWorkersRange.max;
+// be, to expert workers, and behind those to whole and to colocated workers.
+inline constexpr std::int64_t kNodePorts = 4 * kNodeWorkersRange.max;
 inline constexpr IntRange kNodeWorkerPortRange = {.min = 0, .max = 65536 - kNodePorts};
 inline constexpr IntRange kNodeWorkerAdminPortRange = {.min = -1, .max = 65536 - kNodePorts};
 
 struct NodeConfig {
   std::string router = "127.0.0.1:7070";  // gRPC target
   std::string model;                      // folder
-  // The three that are taken from the file while it runs; where it sets the first one, the others
-  // are 0 unless it sets them too.
+  // The four that are taken from the file while it runs; where it sets one of the first two, the
+  // last two are 0 unless it sets them too.
   std::int64_t whole_workers = 0;
+  std::int64_t colocated_workers = 0;
   std::int64_t attention_workers = 1;
   std::int64_t expert_workers = 2;
   std::vector<std::string> listen = {"127.0.0.1:7080"};  // of its health service

@@ -33,16 +33,36 @@ void ReadExpertWorkerSection(YamlReader& root, ExpertWorkerConfig* config) {
   });
 }
 
+absl::Status CheckDevices(const WorkerCounts& counts, DeviceChoice device) {
+  const bool split = counts.attention + counts.experts > 0;
+  if (counts.whole > 0 && counts.colocated > 0) {
+    return absl::InvalidArgumentError(
+        "whole and colocated workers of one host would take the same GPUs, from 0 on; run one kind "
+        "here");
+  }
+  if (counts.colocated > 0 && split) {
+    return absl::InvalidArgumentError(
+        "colocated workers attend and hold experts, each on a GPU; run them, or attention and "
+        "expert workers, not both on one host");
+  }
+  if (counts.whole > 0 && split && device == DeviceChoice::kCuda) {
+    return absl::InvalidArgumentError(
+        "whole workers and attention workers of one host would take the same GPUs, from 0 on; with "
+        "engine.device cuda run one kind here");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckWorkerCounts(const ClusterConfig& config) {
   if ((config.attention_workers > 0) != (config.expert_workers > 0)) {
     return absl::InvalidArgumentError(absl::StrCat(
         config.attention_workers, " attention and ", config.expert_workers,
         " expert workers: they need each other, so run at least one of each, or whole workers"));
   }
-  if (config.whole_workers + config.attention_workers == 0) {
+  if (config.whole_workers + config.colocated_workers + config.attention_workers == 0) {
     return absl::InvalidArgumentError(
-        "a cluster of no workers serves nothing; run whole workers, or attention and expert "
-        "workers");
+        "a cluster of no workers serves nothing; run whole workers, colocated ones, or attention "
+        "and expert workers");
   }
   return absl::OkStatus();
 }
@@ -50,7 +70,10 @@ absl::Status CheckWorkerCounts(const ClusterConfig& config) {
 void ReadClusterSection(YamlReader& root, ClusterConfig* config) {
   root.Section("cluster", [config](YamlReader& cluster) {
     cluster.Int("whole_workers", &config->whole_workers, kWholeWorkersRange);
-    if (config->whole_workers > 0) config->attention_workers = config->expert_workers = 0;
+    cluster.Int("colocated_workers", &config->colocated_workers, kColocatedWorkersRange);
+    if (config->whole_workers + config->colocated_workers > 0) {
+      config->attention_workers = config->expert_workers = 0;
+    }
     cluster.Int("attention_workers", &config->attention_workers, kAttentionWorkersRange);
     cluster.Int("expert_workers", &config->expert_workers, kExpertWorkersRange);
     cluster.Int("drain_seconds", &config->drain_seconds, kDrainSecondsRange);

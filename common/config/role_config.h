@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/config/engine_config.h"
 #include "common/config/yaml_reader.h"
 #include "common/observability/log.h"
 
@@ -21,6 +22,7 @@ inline constexpr IntRange kMaxSequencesRange = {.min = 1, .max = 4096};
 inline constexpr IntRange kAttentionWorkersRange = {.min = 0, .max = 64};
 inline constexpr IntRange kExpertWorkersRange = {.min = 0, .max = 64};
 inline constexpr IntRange kWholeWorkersRange = {.min = 0, .max = 64};
+inline constexpr IntRange kColocatedWorkersRange = {.min = 0, .max = 64};
 inline constexpr IntRange kDrainSecondsRange = {.min = 0, .max = 86400};
 inline constexpr IntRange kSpareExpertsRange = {.min = 0, .max = 64};
 inline constexpr IntRange kReplicatedExpertsRange = {.min = 0, .max = 1024};
@@ -59,9 +61,11 @@ struct ExpertWorkerConfig {
 };
 
 struct ClusterConfig {
-  // Each computes a whole model, so needs none of the others: where a file sets this one, the next
-  // two are 0 unless it sets them too.
+  // Each computes a whole model, so needs none of the others; or, the next one, all of them one
+  // model together, on a GPU each. Where a file sets either, the two after these are 0 unless it
+  // sets them too.
   std::int64_t whole_workers = 0;
+  std::int64_t colocated_workers = 0;
   std::int64_t attention_workers = 1;
   std::int64_t expert_workers = 2;
   std::int64_t drain_seconds = 30;  // that running streams get to end, after the first signal
@@ -71,8 +75,20 @@ struct ClusterConfig {
   friend bool operator==(const ClusterConfig&, const ClusterConfig&) = default;
 };
 
+// Workers of one host.
+struct WorkerCounts {
+  std::int64_t whole = 0;
+  std::int64_t colocated = 0;
+  std::int64_t attention = 0;
+  std::int64_t experts = 0;
+};
+
+// Whether they have processors or GPUs of their own, and compute alike. Attention and expert
+// workers are on GPUs where `device` is cuda, and on CPUs else. Errors: InvalidArgument where not.
+[[nodiscard]] absl::Status CheckDevices(const WorkerCounts& counts, DeviceChoice device);
+
 // Whether workers in these numbers can serve. Errors: InvalidArgument where there are attention
-// workers and no expert workers, or the other way round, or no workers at all.
+// workers and no expert workers, or the other way round; and for no workers at all.
 [[nodiscard]] absl::Status CheckWorkerCounts(const ClusterConfig& config);
 
 // Each declares the section's keys on the root of a file.

@@ -19,7 +19,7 @@ struct CudaBackend {
   const CudaKernels* kernels = nullptr;
 };
 
-// Opens GPU number `device` of those that CUDA shows.
+// Opens GPU number `device` of those that CUDA shows: from 0, or from -1, the last one, downwards.
 // Errors:    NotFound where this build has no module; FailedPrecondition saying why no GPU can be
 //            used, to a person at a terminal: a missing library, no driver, no GPU of that number,
 //            one that there are no kernels for, a module of another build.

@@ -177,9 +177,9 @@ void PrintWhyNoDriver(std::ostream& out) {
   out << " is needed";
 }
 
-// Empty: GPU number `device` can be used. Kernels are there for sm_80, which also runs on
-// later 8.x, and sm_90.
-std::string WhyNot(int device) {
+// Empty: GPU number `device` can be used, which is counted from 0 then. Kernels are there for
+// sm_80, which also runs on later 8.x, and sm_90.
+std::string WhyNot(int& device) {
   std::ostringstream out;
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
@@ -193,10 +193,12 @@ std::string WhyNot(int device) {
            "name)";
   }
   if (error != cudaSuccess) return cudaGetErrorString(error);
-  if (device < 0 || device >= count) {
-    out << "there is no GPU number " << device << ": CUDA shows " << count << ", from 0";
+  if (device < -count || device >= count) {
+    out << "there is no GPU number " << device << ": CUDA shows " << count
+        << ", counted from 0, or from -1 downwards";
     return out.str();
   }
+  if (device < 0) device += count;
   cudaDeviceProp properties;
   if (const DeviceStatus status = StatusOf(cudaGetDeviceProperties(&properties, device));
       !status.ok()) {

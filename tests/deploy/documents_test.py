@@ -80,9 +80,6 @@ class DocumentsTest(unittest.TestCase):
             self.assertGreaterEqual(len(found), 3, name)
             for kind, title in found:
                 self.assertIn((KINDS[kind], title), rendered, name)
-            # As yet a GPU is of use to whole workers alone.
-            split_on_gpus = values.get("backend") == "cuda" and values.get("layout") != "whole"
-            self.assertEqual("compute on CPUs" in notes, split_on_gpus, name)
 
 
 if __name__ == "__main__":

@@ -49,11 +49,13 @@ class PodsTest(unittest.TestCase):
                   if key.endswith("_workers")}
         self.assertEqual(counts, {"attention_workers": 0, "expert_workers": 0, "whole_workers": 3})
 
-    def test_whole_workers_compute_on_what_the_backend_says(self):
+    def test_workers_compute_on_what_the_backend_says(self):
         self.assertEqual(config(RELEASES["single-40g"], "demo-sextant-node")["engine"]["device"], "cuda")
         self.assertEqual(config(chart.objects({"layout": "whole"}), "demo-sextant-node")["engine"]["device"],
                          "cpu")
-        self.assertNotIn("device", config(RELEASES["node-8x80g"], "demo-sextant-node")["engine"])
+        ranks = config(RELEASES["node-8x80g"], "demo-sextant-node")["engine"]
+        self.assertEqual([ranks["device"], ranks["expert_slots"], ranks["most_ranks"]], ["cuda", 0, 8])
+        self.assertNotIn("device", config(chart.objects(), "demo-sextant-node")["engine"])
 
     def test_placement_reaches_the_running_router_and_restarts_nothing(self):
         before = chart.objects()
@@ -73,7 +75,8 @@ class PodsTest(unittest.TestCase):
         whole = {"layout": "whole"}
         gpus = {"backend": "cuda", "node": {"gpus": 1, "gpuMemory": "80Gi"}}
         self.assertEqual(args(whole, gpus), args(whole) + ["--numeric-profile", "cuda"])
-        self.assertNotIn("--numeric-profile", args(gpus))
+        gpus["node"]["gpus"] = 3
+        self.assertEqual(args(gpus), args() + ["--numeric-profile", "cuda"])
 
     def test_the_number_of_nodes_restarts_none(self):
         before, after = chart.objects(), chart.objects({"expertWorkers": {"nodes": 3}})

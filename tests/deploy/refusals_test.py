@@ -10,7 +10,7 @@ import helm_python
 
 LITE = {"model": {"name": "lite", "source": "pvc", "pvc": {"claimName": "lite"}}}
 ROOMY = {**LITE, "node": {"resources": {"limits": {"memory": "64Gi"}}}}
-CARD = {**LITE, "backend": "cuda", "node": {"gpus": 1, "gpuMemory": "80Gi"}}
+CARD = {**LITE, "backend": "cuda", "node": {"gpus": 3, "gpuMemory": "80Gi"}}
 APART = {"layout": "apart"}
 WHOLE = {"layout": "whole"}
 HPA = {"autoscaling": {"replicasBy": "hpa"}}
@@ -94,7 +94,7 @@ class RefusalsTest(unittest.TestCase):
         # On CPUs those of a pod share the pages, on GPUs each has a card of its own.
         self.assertIsNone(refusal(ROOMY, WHOLE, {"wholeWorkers": {"perNode": 3},
                                                  "node": {"resources": {"limits": {"memory": "32Gi"}}}}))
-        self.expect([CARD, WHOLE, {"wholeWorkers": {"perNode": 2}}], "2 whole workers and 1 GPUs",
+        self.expect([CARD, WHOLE, {"wholeWorkers": {"perNode": 4}}], "4 whole workers and 3 GPUs",
                     "raise node.gpus")
         self.expect([CARD, WHOLE, {"node": {"gpus": 4, "gpuMemory": "24Gi"}, "wholeWorkers": {"perNode": 4}}],
                     "24Gi (node.gpuMemory)")
@@ -150,7 +150,13 @@ class RefusalsTest(unittest.TestCase):
         self.expect([CARD, {"node": {"gpus": 4, "gpuMemory": "16Gi"}, "expertWorkers": {"perNode": 1}}],
                     "16Gi")
         self.assertIsNone(refusal(CARD, {"node": {"gpus": 4, "gpuMemory": "16Gi"},
+                                         "engine": {"expertSlots": 30},
                                          "expertWorkers": {"perNode": 3}}))
+        # Two expert workers hold 32 each.
+        self.expect([CARD, chart.at_path("engine.expertSlots", 30)], "engine.expertSlots is 30",
+                    "holds 32 experts")
+        self.expect([CARD, chart.at_path("engine.mostRanks", 2)], "there are 3 attention and expert workers",
+                    "engine.mostRanks allows 2")
 
     def test_cards_and_workers_that_do_not_fit(self):
         self.expect([CARD, chart.at_path("node.gpus", 0)], "has no GPU", "set node.gpus")

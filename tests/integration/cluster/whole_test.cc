@@ -148,9 +148,10 @@ TEST_F(ClusterWholeTest, ItIsShownThatTheyHoldAllExperts) {
 TEST(UpTest, WorkersThatCannotBeAreRefusedBeforeAnythingStarts) {
   const TempDir dir;
   const std::string config = dir.Write("gpu.yaml", "engine: {device: cuda}\n");
-  ProgramOutcome outcome = RunProgram(SEXTANT_PROGRAM, "up --config " + config);
+  ProgramOutcome outcome =
+      RunProgram(SEXTANT_PROGRAM, "up --whole 1 --attention 1 --experts 1 --config " + config);
   EXPECT_EQ(outcome.exit_status, 1);
-  EXPECT_THAT(outcome.output, HasSubstr("sextant up --whole 1"));
+  EXPECT_THAT(outcome.output, HasSubstr("would take the same GPUs"));
   outcome = RunProgram(SEXTANT_PROGRAM, "up --whole 1 --experts 1 --config " + config);
   EXPECT_EQ(outcome.exit_status, 1);
   EXPECT_THAT(outcome.output, HasSubstr("they need each other"));

@@ -46,8 +46,12 @@ engine:
   cache_tokens: {{ int64 .cacheTokens }}
   max_batch_tokens: {{ int64 .maxBatchTokens }}
 {{- end }}
-{{- if eq $root.Values.layout "whole" }}
+{{- if or (eq $root.Values.layout "whole") (eq $root.Values.backend "cuda") }}
   device: {{ $root.Values.backend }}
+{{- end }}
+{{- if and (ne $root.Values.layout "whole") (eq $root.Values.backend "cuda") }}
+  expert_slots: {{ int $root.Values.engine.expertSlots }}
+  most_ranks: {{ int $root.Values.engine.mostRanks }}
 {{- end }}
 {{- with $root.Values.attentionWorkers }}
 attention_worker:

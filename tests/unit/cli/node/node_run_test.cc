@@ -120,23 +120,26 @@ TEST_F(NodeRunTest, WholeWorkersRunAloneAndAsManyAsTheFileSays) {
   Run(yaml(1), [&](int wait) {
     if (wait % 5 == 4) running.push_back(runner_.Running());
     if (IsStep(wait, 1)) dir_.Write("node.yaml", yaml(2));
-    // With a GPU asked for, workers for CPUs are not taken.
-    if (IsStep(wait, 2)) dir_.Write("node.yaml", Yaml(1, 1));
+    // Two kinds that would take the same GPUs are not taken.
+    if (IsStep(wait, 2)) {
+      dir_.Write("node.yaml", "node: {whole_workers: 1, attention_workers: 1}\n");
+    }
     if (IsStep(wait, 3)) Stop();
   });
   EXPECT_THAT(running, ElementsAre("whole_worker-1", "whole_worker-1 whole_worker-2",
                                    "whole_worker-1 whole_worker-2"));
 }
 
-TEST_F(NodeRunTest, WorkersForCpusRefuseAGpu) {
-  auto config = ParseConfig("engine: {device: cuda}\n", "node.yaml");
+TEST_F(NodeRunTest, TwoKindsOfWorkersForTheSameGpusAreRefused) {
+  const std::string text = "node: {whole_workers: 1, colocated_workers: 1}\n";
+  auto config = ParseConfig(text, "node.yaml");
   ASSERT_TRUE(config.ok());
   EXPECT_THAT(MessageOf(NodeRun::Start({.plan = {.config = *config, .program_dir = dir_.path()},
                                         .config_file = "node.yaml",
-                                        .config_text = "engine: {device: cuda}\n",
+                                        .config_text = text,
                                         .on_ready = {}},
                                        runner_)),
-              HasSubstr("run whole workers"));
+              HasSubstr("the same GPUs, from 0 on"));
 }
 
 TEST_F(NodeRunTest, AWrongFileKeepsTheLastGoodCounts) {

@@ -13,6 +13,7 @@ namespace sextant::cli {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -107,16 +108,43 @@ TEST_F(ClusterPlanTest, WholeWorkersAreThisProgramAndHaveAGpuEach) {
   args_.config.attention_worker.max_sequences = 7;
   args_.config.attention_worker.admin_port = 9100;
   EXPECT_THAT(Names(), ElementsAre("router", "whole_worker-1", "whole_worker-2"));
-  EXPECT_THAT(Line(1), AllOf(HasSubstr("/sextant worker --model /models/m "),
-                             HasSubstr(" --router unix:/run/s/router.sock "),
-                             HasSubstr(" --threads 4 "), HasSubstr(" --cache-tokens 99 "),
-                             HasSubstr(" --max-sequences 7 "), HasSubstr(" --admin-port 9164 "),
-                             HasSubstr(" --device cuda --device-memory 42949672960 --gpu 0 ")));
-  EXPECT_THAT(Line(2), AllOf(HasSubstr(" --admin-port 9165 "), EndsWith(" --gpu 1 ")));
+  EXPECT_THAT(
+      Line(1),
+      AllOf(HasSubstr("/sextant worker --model /models/m "),
+            HasSubstr(" --router unix:/run/s/router.sock "), HasSubstr(" --threads 4 "),
+            HasSubstr(" --cache-tokens 99 "), HasSubstr(" --max-sequences 7 "),
+            HasSubstr(" --admin-port 9164 "), HasSubstr(" --role whole "),
+            HasSubstr(" --device cuda --device-memory 42949672960 "), EndsWith(" --gpu 0 ")));
+  EXPECT_THAT(Line(2), AllOf(HasSubstr(" --admin-port 9165 "), HasSubstr(" --gpu 1 ")));
   const auto added = PlanWorker(args_, ChildKind::kWholeWorker, 5, 6);
   ASSERT_TRUE(added.ok()) << added.status();
   EXPECT_EQ(added->name, "whole_worker-6");
-  EXPECT_EQ(added->arguments.back(), "5");
+  EXPECT_THAT(added->arguments, Contains("5"));
+}
+
+TEST_F(ClusterPlanTest, ColocatedWorkersAreThisProgramInThatRole) {
+  args_.config.cluster = {.colocated_workers = 2, .attention_workers = 0, .expert_workers = 0};
+  args_.config.attention_worker.admin_port = 9100;
+  EXPECT_THAT(Names(), ElementsAre("router", "colocated_worker-1", "colocated_worker-2"));
+  EXPECT_THAT(Line(1), AllOf(HasSubstr("/sextant worker --model /models/m "),
+                             HasSubstr(" --admin-port 9228 "), HasSubstr(" --role colocated "),
+                             EndsWith(" --gpu 0 ")));
+  EXPECT_THAT(Line(2), AllOf(HasSubstr(" --admin-port 9229 "), HasSubstr(" --gpu 1 ")));
+  args_.config.attention_worker.admin_port = 65407;
+  EXPECT_THAT(MessageOf(PlanCluster(args_)), HasSubstr("must be at most 65406, is 65407"));
+}
+
+TEST_F(ClusterPlanTest, AttentionAndExpertWorkersMeetFromBothEndsOfTheGpus) {
+  args_.config.cluster = {.attention_workers = 2, .expert_workers = 2};
+  args_.config.engine.device = DeviceChoice::kCuda;
+  args_.config.engine.expert_slots = 24;
+  args_.config.expert_worker.admin_port = 9200;
+  EXPECT_THAT(Names(), ElementsAre("router", "attention_worker-1", "attention_worker-2",
+                                   "expert_worker-1", "expert_worker-2"));
+  EXPECT_THAT(Line(2), AllOf(HasSubstr("/sextant worker --model /models/m "),
+                             HasSubstr(" --role attention "), EndsWith(" --gpu 1 ")));
+  EXPECT_THAT(Line(4), AllOf(HasSubstr(" --role expert "), HasSubstr(" --admin-port 9201 "),
+                             HasSubstr(" --expert-slots 24 --most-ranks 8 --gpu -2 ")));
 }
 
 TEST_F(ClusterPlanTest, WholeWorkersComeBeforeThoseBesideThem) {
@@ -142,7 +170,7 @@ TEST_F(ClusterPlanTest, AttentionAndWholeWorkersShareNoPort) {
   args_.config.attention_worker.listen = {"127.0.0.1:0"};
   EXPECT_THAT(Line(1), HasSubstr(" --listen 127.0.0.1:0 "));
   args_.config.attention_worker.listen.emplace_back("0.0.0.0:7101");
-  EXPECT_THAT(MessageOf(PlanCluster(args_)), HasSubstr("cannot both listen at 0.0.0.0:7101"));
+  EXPECT_THAT(MessageOf(PlanCluster(args_)), HasSubstr("cannot all listen at 0.0.0.0:7101"));
   args_.config.cluster.attention_workers = args_.config.cluster.expert_workers = 0;
   EXPECT_THAT(Line(1), HasSubstr(" --listen 0.0.0.0:7101 "));
 }

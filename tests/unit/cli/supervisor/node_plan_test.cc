@@ -57,6 +57,9 @@ TEST_F(NodePlanTest, AnAddressHasAPortForEachAndASocketForThisHost) {
   EXPECT_THAT(Line(ChildKind::kWholeWorker, 1),
               AllOf(HasSubstr(" --listen 10.0.0.7:7329 --listen unix:/run/s/whole-2.sock "),
                     HasSubstr(" --gpu 1 ")));
+  EXPECT_THAT(Line(ChildKind::kColocatedWorker, 1),
+              AllOf(HasSubstr(" --listen 10.0.0.7:7393 --listen unix:/run/s/colocated-2.sock "),
+                    HasSubstr(" --role colocated "), HasSubstr(" --gpu 1 ")));
   args_.config.node.worker_port = 0;
   args_.address = "fd00::7";
   EXPECT_THAT(Line(ChildKind::kExpertWorker, 1), HasSubstr(" --listen [fd00::7]:0 "));
@@ -67,6 +70,7 @@ TEST_F(NodePlanTest, MetricsPagesHavePortsInTheSameOrder) {
   EXPECT_THAT(Line(ChildKind::kAttentionWorker, 3), EndsWith(" --admin-port 9503 "));
   EXPECT_THAT(Line(ChildKind::kExpertWorker, 3), EndsWith(" --admin-port 9567 "));
   EXPECT_THAT(Line(ChildKind::kWholeWorker, 3), HasSubstr(" --admin-port 9631 "));
+  EXPECT_THAT(Line(ChildKind::kColocatedWorker, 3), HasSubstr(" --admin-port 9695 "));
   args_.config.node.worker_admin_port = -1;
   EXPECT_THAT(Line(ChildKind::kExpertWorker, 3), EndsWith(" --admin-port -1 "));
 }

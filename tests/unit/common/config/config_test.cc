@@ -162,6 +162,16 @@ TEST(Config, WholeWorkersStandAloneUnlessOthersAreAskedFor) {
   EXPECT_EQ(beside->node.expert_workers, 3);
 }
 
+TEST(Config, ColocatedWorkersStandAloneAsWell) {
+  const auto config =
+      ParseConfig("cluster: {colocated_workers: 8}\nnode: {colocated_workers: 4}\n", "f");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->cluster.colocated_workers, 8);
+  EXPECT_EQ(config->cluster.attention_workers + config->cluster.expert_workers, 0);
+  EXPECT_EQ(config->node.colocated_workers, 4);
+  EXPECT_EQ(config->node.attention_workers + config->node.expert_workers, 0);
+}
+
 TEST(Config, ANodeWhoseWholeWorkersAreTakenBackHasNone) {
   const auto none = ParseConfig("node: {whole_workers: 0}\n", "f");
   ASSERT_TRUE(none.ok()) << none.status();
@@ -181,11 +191,27 @@ TEST(ClusterConfig, WorkersThatCannotServeAreRefused) {
   EXPECT_THAT(MessageOf(check(1, 1, 0)), HasSubstr("need each other"));
   EXPECT_THAT(MessageOf(check(0, 0, 3)), HasSubstr("0 attention and 3 expert workers"));
   EXPECT_THAT(MessageOf(check(0, 0, 0)), HasSubstr("no workers"));
+  EXPECT_TRUE(
+      CheckWorkerCounts({.colocated_workers = 2, .attention_workers = 0, .expert_workers = 0})
+          .ok());
 }
 
-TEST(EngineConfig, AGpuIsForWholeWorkers) {
+TEST(ClusterConfig, WorkersOfOneHostTakeNoGpuOfEachOther) {
+  constexpr DeviceChoice kCuda = DeviceChoice::kCuda;
+  EXPECT_TRUE(CheckDevices({.colocated = 8}, DeviceChoice::kAuto).ok());
+  EXPECT_TRUE(CheckDevices({.attention = 2, .experts = 6}, kCuda).ok());
+  EXPECT_TRUE(CheckDevices({.whole = 1, .attention = 1, .experts = 1}, DeviceChoice::kCpu).ok());
+  EXPECT_THAT(MessageOf(CheckDevices({.whole = 1, .attention = 1, .experts = 1}, kCuda)),
+              HasSubstr("the same GPUs, from 0 on"));
+  EXPECT_THAT(MessageOf(CheckDevices({.whole = 1, .colocated = 1}, kCuda)),
+              HasSubstr("the same GPUs, from 0 on"));
+  EXPECT_THAT(MessageOf(CheckDevices({.colocated = 1, .experts = 1}, kCuda)),
+              HasSubstr("not both on one host"));
+}
+
+TEST(EngineConfig, AGpuIsNotForThePrograms) {
   EXPECT_THAT(MessageOf(CheckSplitEngine({.device = DeviceChoice::kCuda})),
-              HasSubstr("run whole workers"));
+              HasSubstr("run `sextant worker`"));
   EXPECT_TRUE(CheckSplitEngine({.device = DeviceChoice::kAuto}).ok());
 }
 
