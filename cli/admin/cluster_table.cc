@@ -165,6 +165,7 @@ std::string ClusterJson(const v1::ClusterStatus& status) {
         {"attention_workers", status.host().attention_workers()},
         {"expert_workers", status.host().expert_workers()},
         {"whole_workers", status.host().whole_workers()},
+        {"colocated_workers", status.host().colocated_workers()},
         {"problem", status.host().problem()}}},
       {"expert_load",
        std::vector<double>(status.expert_load().begin(), status.expert_load().end())},

@@ -10,10 +10,6 @@ namespace sextant {
 inline constexpr std::array<v1::Role, 4> kRoles = {v1::ROLE_ATTENTION, v1::ROLE_EXPERT,
                                                    v1::ROLE_WHOLE, v1::ROLE_COLOCATED};
 
-// Those whose processes a host starts and stops (hosts.proto).
-inline constexpr std::array<v1::Role, 3> kHostedRoles = {v1::ROLE_ATTENTION, v1::ROLE_EXPERT,
-                                                         v1::ROLE_WHOLE};
-
 // As in metrics, worker ids and JSON: "attention", "expert", "whole", "colocated".
 [[nodiscard]] inline const char* RoleName(v1::Role role) {
   switch (role) {

@@ -116,11 +116,6 @@ absl::StatusOr<v1::ChangeProgress> Coordinator::PlanScale(v1::Role role, int cou
   RETURN_IF_ERROR(CheckCount(role, count));
   RETURN_IF_ERROR(CheckUse(role));
   const int now = static_cast<int>(Staying(role).size());
-  if (count > now && host_.has_value() && IsOfRanks(role)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "there are ", now, " ", RoleText(role, now), ", which are ranks, and ", host_->name,
-        " cannot start such workers yet; start them by hand, and they join by themselves"));
-  }
   const std::vector<std::string> leavers = ChooseLeavers(role, std::max(now - count, 0));
   v1::ChangeProgress plan;
   plan.set_phase("plan");
@@ -247,14 +242,13 @@ void Coordinator::HostClosed(StreamId stream) {
   Advance();
 }
 
-// Whether workers of the role are ranks: what no host can start.
+// Whether workers of the role are ranks.
 bool Coordinator::IsOfRanks(v1::Role role) const {
   return role == v1::ROLE_COLOCATED || (role != v1::ROLE_WHOLE && AreRanks());
 }
 
 // Those that it does not supervise are counted, and the host runs the rest.
 void Coordinator::SetHostWanted(v1::Role role, int count) {
-  if (IsOfRanks(role)) return;
   const std::vector<const Worker*> staying = Staying(role);
   const auto others = std::count_if(staying.begin(), staying.end(), [this](const Worker* worker) {
     return !IsSupervised(*worker);
@@ -273,7 +267,7 @@ void Coordinator::MakeGood(v1::Role role) {
 void Coordinator::SendOrdersIfNew() {
   if (!host_.has_value()) return;
   v1::HostOrders orders;
-  for (const v1::Role role : kHostedRoles) {
+  for (const v1::Role role : kRoles) {
     v1::RoleCount& wanted = *orders.add_wanted();
     wanted.set_role(role);
     wanted.set_count(host_->wanted[role]);
@@ -322,6 +316,9 @@ void Coordinator::FillScales(v1::ClusterStatus& status) const {
   }
   if (const auto found = host_->wanted.find(v1::ROLE_WHOLE); found != host_->wanted.end()) {
     host.set_whole_workers(found->second);
+  }
+  if (const auto found = host_->wanted.find(v1::ROLE_COLOCATED); found != host_->wanted.end()) {
+    host.set_colocated_workers(found->second);
   }
 }
 

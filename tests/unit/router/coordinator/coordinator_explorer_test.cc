@@ -201,7 +201,7 @@ class Explorer {
       const bool due = served || scale.role() != v1::ROLE_ATTENTION;
       if (due && !scale.done()) violations_.push_back("not reached: " + scale.ShortDebugString());
     }
-    for (const v1::Role role : kHostedRoles) {
+    for (const v1::Role role : kRoles) {
       int there = 0;
       int supervised = 0;
       for (const auto& [id, worker] : cluster_.workers()) {

@@ -1,4 +1,4 @@
-// How many ranks of a role there are to be: they are started by hand, and drained when asked.
+// How many ranks of a role there are to be: by hand, or by a host.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,7 +8,6 @@
 namespace sextant {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class CoordinatorRanksScaleTest : public CoordinatorRanksTest {
@@ -54,26 +53,24 @@ TEST_F(CoordinatorRanksScaleTest, MoreOfARoleAreWaitedForAndStartedByHand) {
   cluster_.CheckSteady();
 }
 
-TEST_F(CoordinatorRanksScaleTest, AHostCannotStartThem) {
-  cluster_.AddHost(0, 0, 1);
-  StartRanks({"c0", "a0"});
-  for (const v1::Role role : {v1::ROLE_COLOCATED, v1::ROLE_ATTENTION, v1::ROLE_EXPERT}) {
-    const auto refused = Scale(role, 3);
-    EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
-    EXPECT_THAT(MessageOf(refused),
-                AllOf(HasSubstr("host cannot start such workers yet"), HasSubstr("by hand")));
-  }
-  AddRank("c1");
+TEST_F(CoordinatorRanksScaleTest, AHostStartsThemAndReplacesTheDead) {
+  cluster_.AddHost(0, 0, 0, 1);
   cluster_.Run(absl::Seconds(1));
+  const auto plan = Scale(v1::ROLE_COLOCATED, 3);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(plan->message(), HasSubstr("2 will be started by host"));
+  cluster_.Run(absl::Seconds(2));
+  EXPECT_TRUE(IsDone(v1::ROLE_COLOCATED));
+  EXPECT_EQ(cluster_.Status().host().colocated_workers(), 3);
+  Die(cluster_.workers().begin()->first);
+  cluster_.Run(absl::Seconds(2));
+  EXPECT_EQ(cluster_.host().pids.size(), 3U);
+  EXPECT_EQ(Halts(), 1);
   ASSERT_TRUE(Scale(v1::ROLE_COLOCATED, 1).ok());
   cluster_.Run(absl::Seconds(2));
   EXPECT_TRUE(IsDone(v1::ROLE_COLOCATED));
-  // Nor is it asked to when one dies that a goal counts on.
-  for (const char* id : {"c0", "c1"}) {
-    if (cluster_.workers().contains(id)) Die(id);
-  }
-  cluster_.Run(absl::Seconds(1));
   EXPECT_EQ(cluster_.host().pids.size(), 1U);
+  cluster_.CheckSteady();
 }
 
 TEST_F(CoordinatorRanksScaleTest, ColocatedWorkersAreRefusedWhereOthersAreNoRanks) {

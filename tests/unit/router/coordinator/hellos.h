@@ -52,6 +52,7 @@ inline v1::Hello RankHello(v1::Role role, const std::string& worker_id, int num_
 }
 
 inline v1::Hello HelloOf(v1::Role role, const std::string& worker_id, int num_experts) {
+  if (role == v1::ROLE_COLOCATED) return RankHello(role, worker_id, num_experts);
   if (role == v1::ROLE_EXPERT) return ExpertHello(worker_id, num_experts);
   return role == v1::ROLE_WHOLE ? WholeHello(worker_id, num_experts)
                                 : AttentionHello(worker_id, num_experts);

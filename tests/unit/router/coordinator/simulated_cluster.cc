@@ -71,9 +71,11 @@ void SimulatedCluster::SetPlacement(const PlacementSettings& settings) {
   coordinator_->SetPlacement(settings);
 }
 
-void SimulatedCluster::AddHost(int attention, int experts, int whole) {
-  host_.wanted = {
-      {v1::ROLE_ATTENTION, attention}, {v1::ROLE_EXPERT, experts}, {v1::ROLE_WHOLE, whole}};
+void SimulatedCluster::AddHost(int attention, int experts, int whole, int colocated) {
+  host_.wanted = {{v1::ROLE_ATTENTION, attention},
+                  {v1::ROLE_EXPERT, experts},
+                  {v1::ROLE_WHOLE, whole},
+                  {v1::ROLE_COLOCATED, colocated}};
   FollowRouter();
   RunHost();
 }
@@ -119,7 +121,7 @@ void SimulatedCluster::RunHost() {
     host_.leaving.insert(orders.leaving_pids().begin(), orders.leaving_pids().end());
     host_.members = {orders.member_pids().begin(), orders.member_pids().end()};
   }
-  for (const v1::Role role : kHostedRoles) KeepProcesses(role);
+  for (const v1::Role role : kRoles) KeepProcesses(role);
   ReportHost();
 }
 

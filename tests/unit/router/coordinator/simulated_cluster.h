@@ -120,7 +120,7 @@ class SimulatedCluster final : public CoordinatorOutput {
   void SetPlacement(const PlacementSettings& settings);
 
   // A host follows the router, with so many workers of its own.
-  void AddHost(int attention, int experts, int whole = 0);
+  void AddHost(int attention, int experts, int whole = 0, int colocated = 0);
   // It is gone with its processes.
   void LoseHost();
   // The host obeys its orders, replaces what has died, and reports.
