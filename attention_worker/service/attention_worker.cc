@@ -74,7 +74,8 @@ v1::Hello AttentionWorker::Parts::MakeHello(const v1::ModelIdentity& identity) c
   const LatentCacheShape& cache = model->cache().shape();
   v1::Hello hello;
   hello.set_role(model->role());
-  hello.set_rank(model->is_rank());
+  hello.set_rank_layout(model->rank_layout());
+  hello.set_rank(!hello.rank_layout().empty());
   *hello.mutable_endpoint() = EndpointOf(server->targets());
   *hello.mutable_model() = identity;
   for (const std::string& profile : model->profiles()) hello.add_numeric_profiles(profile);

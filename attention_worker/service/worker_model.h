@@ -40,8 +40,8 @@ class WorkerModel {
   [[nodiscard]] virtual LatentCache& cache() = 0;
   // What the worker is to the cluster. A whole one gets no placement.
   [[nodiscard]] virtual v1::Role role() const = 0;
-  // Whether it is a rank (Hello.rank).
-  [[nodiscard]] virtual bool is_rank() const { return false; }
+  // Of a rank: how it lays out what it exchanges (Hello.rank_layout). Empty: it is none.
+  [[nodiscard]] virtual std::string rank_layout() const { return ""; }
   // Served beside the worker's own service, for as long as this lives.
   [[nodiscard]] virtual std::vector<grpc::Service*> services() { return {}; }
 

@@ -100,6 +100,7 @@ absl::StatusOr<std::unique_ptr<ExpertRank>> ExpertRank::Start(Options options, M
   v1::Hello hello;
   hello.set_role(v1::ROLE_EXPERT);
   hello.set_rank(true);
+  hello.set_rank_layout(parts.opened.layout);
   *hello.mutable_endpoint() = EndpointOf(parts.server->targets());
   *hello.mutable_model() = model;
   hello.add_numeric_profiles(kRankProfile);

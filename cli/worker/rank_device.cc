@@ -29,6 +29,8 @@ absl::Status Check(const RankDeviceArgs& args, const RankDevice& device) {
 absl::StatusOr<OpenedRank> OpenRankDevice(const RankDeviceArgs& args, const RankDevice& device) {
   RETURN_IF_ERROR(Check(args, device));
   OpenedRank opened;
+  opened.layout = absl::StrCat("max-batch-tokens ", args.max_batch_tokens, ", max-sequences ",
+                               args.max_sequences, ", most-ranks ", device.most_ranks);
   ASSIGN_OR_RETURN(opened.network, device.open_network());
   const Logger log = args.log;
   opened.control = std::make_unique<RankControl>(RankControl::Options{

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "cli/engine/device_model.h"
@@ -45,6 +46,7 @@ struct RankDeviceArgs {
 
 // In the order of their construction.
 struct OpenedRank {
+  std::string layout;  // Hello.rank_layout
   std::unique_ptr<RankNetwork> network;
   std::unique_ptr<RankControl> control;
   std::unique_ptr<DeviceRank> rank;

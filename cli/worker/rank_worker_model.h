@@ -25,7 +25,7 @@ class RankWorkerModel final : public WorkerModel {
   [[nodiscard]] std::vector<std::string> profiles() const override { return {kRankProfile}; }
   [[nodiscard]] LatentCache& cache() override { return opened_.rank->cache(); }
   [[nodiscard]] v1::Role role() const override { return role_; }
-  [[nodiscard]] bool is_rank() const override { return true; }
+  [[nodiscard]] std::string rank_layout() const override { return opened_.layout; }
   [[nodiscard]] std::vector<grpc::Service*> services() override {
     return {&opened_.control->service()};
   }

@@ -92,7 +92,10 @@ absl::Status CheckModelPart(const char* what, const T& worker, const T& cluster)
   return Mismatch("MODEL_MISMATCH", what, Shown(worker), Shown(cluster));
 }
 
-const char* ExchangeName(bool ranks) { return ranks ? "ranks" : "streams"; }
+std::string ExchangeName(const v1::Hello& hello) {
+  if (!hello.rank()) return "streams";
+  return hello.rank_layout().empty() ? "ranks" : absl::StrCat("ranks, ", hello.rank_layout());
+}
 
 void AdoptPart(std::string& open, const std::string& value) {
   if (open.empty()) open = value;
@@ -131,9 +134,13 @@ absl::Status Agreement::Check(const v1::Hello& hello) const {
         "PROFILE_UNSUPPORTED",
         {{"field", "numeric profile"}, {"worker", all}, {"cluster", numeric_profile_}});
   }
-  if (hello.role() != v1::ROLE_WHOLE && ranks_.value_or(hello.rank()) != hello.rank()) {
-    return Mismatch("EXCHANGE_MISMATCH", "exchange of rows", ExchangeName(hello.rank()),
-                    ExchangeName(*ranks_));
+  if (hello.rank_layout().size() > kMostIdBytes) {
+    return FieldError("hello.rank_layout",
+                      absl::StrCat("must have at most ", kMostIdBytes, " bytes"));
+  }
+  const std::string exchange = ExchangeName(hello);
+  if (hello.role() != v1::ROLE_WHOLE && ranks_.has_value() && exchange != exchange_) {
+    return Mismatch("EXCHANGE_MISMATCH", "exchange of rows", exchange, exchange_);
   }
   return absl::OkStatus();
 }
@@ -146,7 +153,9 @@ void Agreement::Adopt(const v1::Hello& hello) {
   if (IsOpen(model_.num_layers())) model_.set_num_layers(model.num_layers());
   if (IsOpen(model_.num_experts())) model_.set_num_experts(model.num_experts());
   AdoptPart(numeric_profile_, hello.numeric_profiles(0));
-  if (hello.role() != v1::ROLE_WHOLE) ranks_ = hello.rank();
+  if (hello.role() == v1::ROLE_WHOLE) return;
+  ranks_ = hello.rank();
+  exchange_ = ExchangeName(hello);
 }
 
 }  // namespace sextant

@@ -1,5 +1,6 @@
 // What all members of a cluster have in common: version, model, numeric profile; and but for whole
-// workers, which exchange nothing, whether they are ranks.
+// workers, which exchange nothing, whether they are ranks, and how these lay out what they
+// exchange.
 //
 // Parts of the model that the configuration leaves open, and an open profile, are those of the
 // first worker that joins; they stay for the router's life, so that a sequence that moves between
@@ -37,6 +38,7 @@ class Agreement {
   v1::ModelIdentity model_;
   std::string numeric_profile_;
   std::optional<bool> ranks_;
+  std::string exchange_;  // of those, in words
 };
 
 }  // namespace sextant

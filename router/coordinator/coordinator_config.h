@@ -35,6 +35,7 @@ struct CoordinatorConfig {
   // A worker that takes longer is ended, and may join anew.
   absl::Duration hello_limit = absl::Seconds(5);
   absl::Duration prepare_limit = absl::Seconds(60);
+  absl::Duration ranks_prepare_limit = absl::Minutes(10);  // GPUs load gigabytes, maybe from disks
   absl::Duration commit_limit = absl::Seconds(30);
   // Ranks: an answer takes no work, and until it is there nobody computes.
   absl::Duration halt_limit = absl::Seconds(3);

@@ -227,7 +227,8 @@ void Coordinator::StartPrepare() {
       first_join_ = now;
     }
   }
-  EnterPhase(EpochChange::Phase::kPrepare, config_.prepare_limit);
+  EnterPhase(EpochChange::Phase::kPrepare,
+             AreRanks() ? config_.ranks_prepare_limit : config_.prepare_limit);
   Note(absl::StrCat("epoch ", change.number, " (", change.cause, "): prepare, ", change.moved,
                     " of ", CountHeld(change.holders), " experts move, ",
                     AreRanks() ? change.ranks.size() : Candidates().size(),

@@ -44,7 +44,9 @@ TEST_F(AgreementTest, AWholeWorkerFitsIfItHasACache) {
 }
 
 TEST_F(AgreementTest, ARankDoesNotFitOthersNorTheyIt) {
-  ExpectMismatch(RankHello(v1::ROLE_EXPERT, "e"), "EXCHANGE_MISMATCH", "ranks", "streams");
+  v1::Hello rank = RankHello(v1::ROLE_EXPERT, "e");
+  rank.set_rank_layout("most-ranks 8");
+  ExpectMismatch(rank, "EXCHANGE_MISMATCH", "ranks, most-ranks 8", "streams");
   EXPECT_EQ(agreement_.ranks(), false);
   Agreement of_ranks(kTestVersion, {}, "");
   of_ranks.Adopt(WholeHello("w"));
@@ -55,6 +57,8 @@ TEST_F(AgreementTest, ARankDoesNotFitOthersNorTheyIt) {
   EXPECT_EQ(Reason(of_ranks.Check(AttentionHello("a"))), "EXCHANGE_MISMATCH");
   EXPECT_TRUE(of_ranks.Check(RankHello(v1::ROLE_ATTENTION, "a")).ok());
   EXPECT_TRUE(of_ranks.Check(WholeHello("w")).ok());
+  rank.set_rank_layout("most-ranks 4");
+  EXPECT_EQ(Reason(of_ranks.Check(rank)), "EXCHANGE_MISMATCH");
 }
 
 TEST_F(AgreementTest, AColocatedWorkerIsARankAndAWholeOneIsNone) {
