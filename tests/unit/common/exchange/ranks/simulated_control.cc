@@ -83,7 +83,7 @@ bool SimulatedControl::Wanted(int process) const {
 }
 
 void SimulatedControl::Reconsider() {
-  if (halting_) return;  // what is prepared comes after the abort
+  if (halting_ && current_ == nullptr) return;  // they may enter what is prepared at once
   const SimulatedEpoch* newest = prepared_ != nullptr ? prepared_ : current_;
   if (newest != nullptr &&
       std::set<int>(newest->processes().begin(), newest->processes().end()) == WantedNow()) {
