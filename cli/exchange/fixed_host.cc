@@ -59,8 +59,9 @@ absl::Status FixedHost::Check(const RankLayout& layout, int destination) const {
                    " ranks; there is room for ", experts_, " and ", sizes_.sources));
 }
 
-void FixedHost::Use(const RankLayout& layout) {
+absl::Status FixedHost::Use(const RankLayout& layout, int /*destination*/) {
   sources_ = static_cast<std::int32_t>(layout.attention_ranks().size());
+  return absl::OkStatus();
 }
 
 absl::Status FixedHost::CheckRoom(std::int64_t rows, std::int64_t pairs) const {

@@ -49,7 +49,7 @@ class FixedHost final : public RowHost {
   [[nodiscard]] absl::Span<const std::int64_t> first_rows() const { return first_rows_; }
 
   [[nodiscard]] absl::Status Check(const RankLayout& layout, int destination) const override;
-  void Use(const RankLayout& layout) override;
+  [[nodiscard]] absl::Status Use(const RankLayout& layout, int destination) override;
   [[nodiscard]] absl::Status ExpectSlots(const RankStep& step) override;
   [[nodiscard]] absl::Status ExpectExactly(DeviceStream stream,
                                            absl::Span<const RankCounts> counts) override;

@@ -173,6 +173,16 @@ absl::StatusOr<ChildSpec> ExpertWorker(const ClusterPlanArgs& args, std::int64_t
                    .arguments = std::move(arguments)};
 }
 
+absl::Status CheckAdminPorts(const ClusterPlanArgs& args, const char* kind, std::int64_t offset,
+                             std::int64_t workers) {
+  const std::int64_t port = args.config.attention_worker.admin_port;
+  const std::int64_t most = kAdminPortRange.max - offset - workers + 1;
+  if (workers == 0 || port <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("attention_worker.admin_port: must be at most ", most, ", is ", port, "; ", kind,
+                   " workers have theirs from ", offset, " ports behind it on"));
+}
+
 // Attention, whole and colocated workers share a section of the configuration, and are not to meet
 // by it.
 absl::Status CheckShared(const ClusterPlanArgs& args) {

@@ -92,17 +92,17 @@ absl::Status RankControl::Prepare(const v1::Placement& placement, const std::str
 absl::StatusOr<std::shared_ptr<Communicator>> RankControl::OpenCommunicator(std::uint64_t epoch,
                                                                             int rank, int size) {
   if (!BeginOpening(epoch)) return absl::CancelledError("there is a later epoch");
-  absl::StatusOr<std::shared_ptr<Communicator>> opened = [&] {
+  absl::StatusOr<std::shared_ptr<Communicator>> opened =
+      [&]() -> absl::StatusOr<std::shared_ptr<Communicator>> {
     ASSIGN_OR_RETURN(const std::string id, link_.FetchId(epoch, options_.open_timeout));
     // A communicator is of the GPU that the thread's last call was of.
     GpuInfo info;
     RETURN_IF_ERROR(ToStatus(rank_->stream().gpu().Describe(&info), "the GPU's properties"));
-    return absl::StatusOr<std::shared_ptr<Communicator>>(
-        options_.network.Open({.id = id,
-                               .rank = rank,
-                               .size = size,
-                               .timeout = options_.open_timeout,
-                               .cancelled = &cancelled_}));
+    return options_.network.Open({.id = id,
+                                  .rank = rank,
+                                  .size = size,
+                                  .timeout = options_.open_timeout,
+                                  .cancelled = &cancelled_});
   }();
   EndOpening();
   return opened;

@@ -11,6 +11,7 @@
 #include "cli/engine/device_model.h"
 #include "cli/engine/device_rank.h"
 #include "cli/worker/rank_control.h"
+#include "common/exchange/nccl_module/nccl_network.h"
 #include "common/exchange/ranks/rank_network.h"
 #include "common/observability/log.h"
 #include "common/tensor/precision.h"

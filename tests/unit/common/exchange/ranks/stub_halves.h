@@ -68,7 +68,7 @@ class StubHost final : public RowHost {
   [[nodiscard]] absl::Status Check(const RankLayout&, int) const override {
     return absl::OkStatus();
   }
-  void Use(const RankLayout&) override {}
+  [[nodiscard]] absl::Status Use(const RankLayout&, int) override { return absl::OkStatus(); }
   [[nodiscard]] absl::Status ExpectSlots(const RankStep&) override { return absl::OkStatus(); }
   [[nodiscard]] absl::Status ExpectExactly(DeviceStream, absl::Span<const RankCounts>) override {
     return absl::OkStatus();
