@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 namespace sextant::cli {
 namespace {
@@ -21,11 +22,11 @@ std::string RanksText(const BenchedExchange& benched) {
   }
   std::map<std::string, int> counts;
   for (const std::string& gpu : benched.gpus) ++counts[gpu];
-  for (const auto& [gpu, count] : counts) {
-    absl::StrAppend(&text, "; ", count, " on ", count == 1 || benched.share_gpus ? "" : "one ",
-                    gpu);
-    if (count > 1 && !benched.share_gpus) absl::StrAppend(&text, " each");
-  }
+  absl::StrAppend(&text, "; on ",
+                  absl::StrJoin(counts, ", ", [&](std::string* out, const auto& named) {
+                    if (!benched.share_gpus) absl::StrAppend(out, named.second, " x ");
+                    absl::StrAppend(out, named.first);
+                  }));
   absl::StrAppend(&text, "\n");
   if (benched.share_gpus) {
     absl::StrAppend(&text,
@@ -89,7 +90,7 @@ std::string ExchangeAsText(const BenchedExchange& benched) {
       "us of a layer at the slowest rank, median / p95 of %d rounds; MB of the busiest rank, out "
       "and back;\nshare: of what plain messages of the same bytes would give\n\n"
       "                        dispatch             combine               layer"
-      "        MB     GB/s   send/recv  share  all-to-all  share\n",
+      "        MB     GB/s   send/recv share  all-to-all share\n",
       benched.model_dir, model.hidden_size, model.num_experts_per_tok, model.n_routed_experts,
       RanksText(benched), benched.rounds);
   for (const CaseSummary& of : benched.cases) text += LineOf(of);

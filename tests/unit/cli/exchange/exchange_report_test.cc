@@ -35,9 +35,9 @@ BenchedExchange Benched() {
 TEST(ExchangeReportTest, ALineHasTimesBytesAndSharesOfACase) {
   const std::string text = ExchangeAsText(Benched());
   EXPECT_THAT(text, HasSubstr("rows of 2048 values, 6 of 64 experts each"));
-  EXPECT_THAT(text, HasSubstr("3 ranks, 1 for attention and 2 for experts"));
+  EXPECT_THAT(text, HasSubstr("3 ranks, 1 for attention and 2 for experts; on 3 x H\n"));
   EXPECT_THAT(text,
-              HasSubstr("\ndecode 32           15.0 /     17.0     25.0 /     28.0     40.0 / "
+              HasSubstr("\ndecode 32          15.0 /     17.0     25.0 /     28.0     40.0 / "
                         "    44.0     4.000   100.00        30.0    75%        36.0    90%\n"));
   EXPECT_THAT(text, HasSubstr("\nprefill 512 "));
   EXPECT_THAT(text, Not(HasSubstr("sockets")));
