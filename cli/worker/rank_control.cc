@@ -192,12 +192,12 @@ void RankControl::StopSteps() {
 }
 
 void RankControl::OnTrouble(const RankTrouble& trouble) {
+  // Over there: here soon, too.
+  if (absl::IsFailedPrecondition(trouble.status) || IsHalted(trouble.epoch)) return;
   options_.log.Warning(
       "a stream to a conductor broke",
       {{"epoch", trouble.epoch}, {"again", trouble.retried}, {"error", trouble.status.ToString()}});
-  // Over there: here soon, too.
-  if (trouble.retried || absl::IsFailedPrecondition(trouble.status)) return;
-  if (!IsHalted(trouble.epoch)) options_.on_broken(trouble.status);
+  if (!trouble.retried) options_.on_broken(trouble.status);
 }
 
 }  // namespace sextant::cli

@@ -28,7 +28,7 @@
 namespace sextant::cli {
 namespace {
 
-constexpr std::int64_t kTokens = 24;
+constexpr std::int64_t kTokens = 12;
 constexpr std::uint64_t kSequences = 2;  // of each worker that attends
 
 std::string Folder() { return GoldenModelFolder("lite"); }
