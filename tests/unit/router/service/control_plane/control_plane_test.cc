@@ -406,7 +406,7 @@ TEST_F(ControlPlaneTest, AHostIsToldHowManyAreWanted) {
   const auto scale = admin_->Scale(&scale_context, request);
   ASSERT_TRUE(stream->Read(&orders));
   // Three are there that it does not run.
-  ASSERT_EQ(orders.wanted_size(), 3);
+  ASSERT_EQ(orders.wanted_size(), 4);
   EXPECT_EQ(orders.wanted(1).role(), v1::ROLE_EXPERT);
   EXPECT_EQ(orders.wanted(1).count(), 2);
   Add(ExpertHello("e3"));
