@@ -29,13 +29,14 @@ std::vector<std::string> KnownKeys(const std::string& section) {
 
 // A value of each key that is not its default; empty: a router does not look at it.
 const std::map<std::string, std::string> kOthers = {
-    {"router.listen", "[\"[::]:1\"]"}, {"router.queue", "7"},
-    {"router.wait_seconds", "7"},      {"router.served_model_name", "m"},
-    {"router.admin_port", "7"},        {"router.rebalance", "true"},
-    {"router.spare_experts", "7"},     {"router.replicated_experts", "7"},
-    {"cluster.whole_workers", ""},     {"cluster.attention_workers", ""},
-    {"cluster.expert_workers", ""},    {"cluster.drain_seconds", "7"},
-    {"cluster.log_level", "error"},    {"cluster.admin_host", "\"0.0.0.0\""}};
+    {"router.listen", "[\"[::]:1\"]"},    {"router.queue", "7"},
+    {"router.wait_seconds", "7"},         {"router.served_model_name", "m"},
+    {"router.admin_port", "7"},           {"router.rebalance", "true"},
+    {"router.spare_experts", "7"},        {"router.replicated_experts", "7"},
+    {"cluster.whole_workers", ""},        {"cluster.attention_workers", ""},
+    {"cluster.colocated_workers", ""},    {"cluster.expert_workers", ""},
+    {"cluster.drain_seconds", "7"},       {"cluster.log_level", "error"},
+    {"cluster.admin_host", "\"0.0.0.0\""}};
 
 TEST(SettingChanges, NameEachSettingThatARouterReads) {
   for (const std::string section : {"router", "cluster"}) {
