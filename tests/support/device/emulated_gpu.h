@@ -29,8 +29,8 @@ namespace sextant {
 
 class EmulatedGpu final : public GpuDriver {
  public:
-  // When what is put on a stream happens: when somebody waits for it, as said above, or at once, for
-  // tests of GPUs that wait for each other without a host that waits.
+  // When what is put on a stream happens: when somebody waits for it, as said above, or at once,
+  // for tests of GPUs that wait for each other without a host that waits.
   enum class When : std::uint8_t { kWaitedFor, kAtOnce };
 
   explicit EmulatedGpu(std::int64_t total_bytes = std::int64_t{1} << 30,

@@ -64,7 +64,8 @@ class RankWorkerTest : public testing::Test {
           return CudaBackend{.gpu = std::move(gpu), .kernels = &LinkedCudaKernels()};
         },
         .open_network = [this, &worker]() -> absl::StatusOr<std::unique_ptr<RankNetwork>> {
-          return std::make_unique<FakeRankNetwork>(meetings_, [&worker] { return worker.gpu.load(); });
+          return std::make_unique<FakeRankNetwork>(meetings_,
+                                                   [&worker] { return worker.gpu.load(); });
         }};
     const std::string target = cluster_.Target(absl::StrCat("worker-", number));
     const Logger log(absl::StrCat("worker-", number), LogLevel::kWarning);
