@@ -163,12 +163,13 @@ absl::StatusOr<std::unique_ptr<AttentionWorker>> AttentionWorker::Start(Options 
 
 AttentionWorker::~AttentionWorker() {
   Parts& parts = *parts_;
+  // The membership's end waits for an epoch that is being prepared, which waits for others.
+  if (parts.model != nullptr) parts.model->StopWaiting();
   parts.member = nullptr;
   if (parts.server != nullptr) {
     parts.server->SetServing(kServiceName, false);
     parts.server->SetServing("", false);
   }
-  if (parts.model != nullptr) parts.model->StopWaiting();
   if (parts.thread != nullptr) parts.thread->Stop();
   if (parts.server != nullptr) parts.server->Shutdown(kStreamGrace);
 }

@@ -124,13 +124,14 @@ absl::StatusOr<std::unique_ptr<ExpertRank>> ExpertRank::Start(Options options, M
 
 ExpertRank::~ExpertRank() {
   Parts& parts = *parts_;
+  // The membership's end waits for an epoch that is being prepared, which waits for others.
+  if (parts.opened.control != nullptr) parts.opened.control->StopSteps();
   parts.member = nullptr;
   if (parts.server != nullptr) {
     parts.server->SetServing(kServiceName, false);
     parts.server->SetServing("", false);
   }
   if (parts.opened.control == nullptr) return;
-  parts.opened.control->StopSteps();
   if (parts.thread.joinable()) parts.thread.join();
   parts.opened.control->StopStreams();
   if (parts.server != nullptr) parts.server->Shutdown(kStreamGrace);

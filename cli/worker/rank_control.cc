@@ -14,6 +14,10 @@
 namespace sextant::cli {
 namespace {
 
+// Beyond what the coordinator gives ranks to answer a halt.
+constexpr absl::Duration kHaltPatience = absl::Seconds(10);
+constexpr absl::Duration kStepPatience = absl::Seconds(2);
+
 absl::StatusOr<RankLayout> LayoutOf(const v1::Placement& placement, std::int32_t num_experts) {
   std::vector<RankRole> roles;
   for (const v1::PlacedWorker& worker : placement.ranks()) {
@@ -48,13 +52,17 @@ RankControl::RankControl(Options options)
 void RankControl::Use(DeviceRank& rank) {
   rank_ = &rank;
   link_.Use(rank.exchange().gate());
+  aborter_ = std::thread([this] { AbortLater(); });
 }
 
 absl::Status RankControl::Prepare(const v1::Placement& placement, const std::string& worker_id) {
   const absl::Time began = absl::Now();
-  AbortHalted();
-  waiting_.reset();
   const std::uint64_t epoch = placement.epoch();
+  // One that a halt has overtaken is no word that all have halted.
+  if (IsHalted(epoch)) return absl::CancelledError(absl::StrCat("epoch ", epoch, " is over"));
+  AbortHalted(epoch);
+  waiting_.reset();
+  if (prepared_.number != committed_.number) link_.GiveUp(prepared_.number);
   prepared_ = {.number = epoch, .rank = RankOf(placement, worker_id), .experts = {}};
   if (!prepared_.rank.has_value()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const RankLayout layout, LayoutOf(placement, options_.num_experts));
@@ -136,6 +144,7 @@ void RankControl::Supersede(std::uint64_t epoch) {
 void RankControl::Commit(std::uint64_t epoch) {
   // A word to nobody where the epoch before is conducted elsewhere, or over.
   if (committed_.number != 0) host_.Switch(committed_.number, epoch);
+  link_.EndBefore(committed_.number);
   committed_ = prepared_;
   if (waiting_.has_value()) {
     const absl::Status prepared = rank_->exchange().Prepare(*std::exchange(waiting_, std::nullopt));
@@ -158,25 +167,48 @@ void RankControl::Halt(std::uint64_t before) {
   host_.EndBefore(before);
   link_.EndBefore(before);
   rank_->exchange().Halt(before);
+  // If no epoch follows: by then all have halted, or are gone.
+  AbortAt(absl::Now() + kHaltPatience);
 }
 
-void RankControl::AbortHalted() {
-  std::uint64_t halted = 0;
-  {
-    const MutexLock lock(mutex_);
-    halted = halted_;
-  }
-  if (aborted_ >= halted) return;
+void RankControl::AbortHalted(std::uint64_t next) {
+  const std::uint64_t halted = HaltedBefore();
+  if (halted > next || committed_.number >= halted) return;
   rank_->exchange().EndBefore(halted);
-  aborted_ = halted;
   // Experts may be exchanged for others as soon as no step reads them.
-  static_cast<void>(rank_->exchange().AwaitEntered(halted));
+  if (rank_->exchange().AwaitEntered(halted)) committed_ = {};
 }
 
-bool RankControl::IsHalted(std::uint64_t epoch) const {
-  const MutexLock lock(mutex_);
-  return epoch < halted_;
+void RankControl::AbortAt(absl::Time time) {
+  {
+    const std::lock_guard<std::mutex> lock(timer_mutex_);
+    abort_at_ = time;
+  }
+  timer_changed_.notify_one();
 }
+
+void RankControl::AbortLater() {
+  std::unique_lock<std::mutex> lock(timer_mutex_);
+  while (!stopped_) {
+    if (abort_at_ == absl::InfiniteFuture()) {
+      timer_changed_.wait(lock);
+    } else if (absl::Now() < abort_at_) {
+      timer_changed_.wait_until(lock, absl::ToChronoTime(abort_at_));
+    } else {
+      abort_at_ = absl::InfiniteFuture();
+      lock.unlock();
+      rank_->exchange().EndBefore(HaltedBefore());
+      lock.lock();
+    }
+  }
+}
+
+std::uint64_t RankControl::HaltedBefore() const {
+  const MutexLock lock(mutex_);
+  return halted_;
+}
+
+bool RankControl::IsHalted(std::uint64_t epoch) const { return epoch < HaltedBefore(); }
 
 void RankControl::Retire(std::uint64_t epoch) {
   rank_->KeepExperts(committed_.experts);
@@ -188,7 +220,20 @@ void RankControl::StopSteps() {
   constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
   rank_->exchange().gate().Stop();
   Halt(kNever);
-  rank_->exchange().EndBefore(kNever);
+  // The step that is under way ends with all other ranks, or when they have heard that this one is
+  // gone; an abort before that might look to them as if its rows had come.
+  AbortAt(absl::Now() + kStepPatience);
+}
+
+void RankControl::StopStreams() {
+  {
+    const std::lock_guard<std::mutex> lock(timer_mutex_);
+    stopped_ = true;
+  }
+  timer_changed_.notify_one();
+  if (aborter_.joinable()) aborter_.join();
+  waiting_.reset();
+  link_.Stop();
 }
 
 void RankControl::OnTrouble(const RankTrouble& trouble) {

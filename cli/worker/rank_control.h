@@ -5,7 +5,7 @@
 //   auto rank = DeviceRank::Open(backend, model, checkpoint, control.link(), options);
 //   control.Use(**rank);
 //   ... a server with control.service(), a Member whose role calls Prepare to Retire ...
-//   control.StopSteps();  // then the engine thread ends
+//   control.StopSteps();  // then the membership and the engine thread end
 //   control.StopStreams();  // then the rank, then this
 //
 // A rank that is in an epoch enters the next one after the last step of that, whose conductor may
@@ -18,10 +18,13 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -80,10 +83,10 @@ class RankControl {
   // Drops the experts that the committed epoch does not give to this rank.
   void Retire(std::uint64_t epoch);
 
-  // Whatever waits for a step, or is in one, ends.
+  // No further step is begun, and no epoch waited for; one that is under way may take some seconds.
   void StopSteps();
   // After the end of the thread that takes them.
-  void StopStreams() { link_.Stop(); }
+  void StopStreams();
 
  private:
   // A placement as this rank sees it.
@@ -95,8 +98,12 @@ class RankControl {
 
   [[nodiscard]] absl::StatusOr<std::shared_ptr<Communicator>> OpenCommunicator(std::uint64_t epoch,
                                                                                int rank, int size);
-  void AbortHalted();
+  // All ranks have halted: it is said by the word to prepare `next`.
+  void AbortHalted(std::uint64_t next);
+  void AbortAt(absl::Time time);
+  void AbortLater();  // a thread
   [[nodiscard]] bool IsInEpoch() const;
+  [[nodiscard]] std::uint64_t HaltedBefore() const;
   [[nodiscard]] bool IsHalted(std::uint64_t epoch) const;
   // Begins or ends the waiting for other ranks. False: there is a later epoch already.
   [[nodiscard]] bool BeginOpening(std::uint64_t epoch);
@@ -115,13 +122,18 @@ class RankControl {
   Epoch prepared_;
   Epoch committed_;
   std::optional<RankMembership> waiting_;  // for the commit of prepared_
-  std::uint64_t aborted_ = 0;              // epochs before it are
 
   mutable Mutex mutex_;
   std::uint64_t halted_ ABSL_GUARDED_BY(mutex_) = 0;   // epochs before it are
   std::uint64_t newest_ ABSL_GUARDED_BY(mutex_) = 0;   // that there is
   std::uint64_t opening_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: none
   std::atomic<bool> cancelled_ = false;                // the opening
+
+  std::mutex timer_mutex_;  // guards the next three; not Mutex, for it waits until a time
+  std::condition_variable timer_changed_;
+  absl::Time abort_at_ = absl::InfiniteFuture();
+  bool stopped_ = false;
+  std::thread aborter_;  // from Use to StopStreams
 };
 
 }  // namespace sextant::cli

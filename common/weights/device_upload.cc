@@ -153,9 +153,9 @@ void DeviceUpload::Report(std::int64_t of) {
 }
 
 absl::StatusOr<DeviceUpload::Totals> DeviceUpload::Finish() {
-  RETURN_IF_ERROR(status_);
-  if (filled_ > 0) status_ = EndBuffer();
-  if (status_.ok()) status_ = stream_.Synchronize();
+  if (status_.ok() && filled_ > 0) status_ = EndBuffer();
+  // After an error, too: what is on its way would arrive when something else is there.
+  status_.Update(stream_.Synchronize());
   RETURN_IF_ERROR(status_);
   Report(added_);
   return Totals{.bytes = added_, .seconds = began_ < 0 ? 0 : Now() - began_};

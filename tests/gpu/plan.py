@@ -125,8 +125,8 @@ class Plan:
             return []
         return [self._bench(f"bench exchange, {ranks} ranks on the card", "exchange",
                             EXCHANGE_LIMIT_S, "--ranks", str(ranks), "--gpus", "0",
-                            "--batch", "1,32,256", "--prompt", "512", "--layers", "4",
-                            "--rounds", "5")
+                            "--batch", "1,32", "--prompt", "128", "--layers", "2",
+                            "--rounds", "3")
                 for ranks in EXCHANGE_RANKS]
 
     def _engine(self, memory_mib):

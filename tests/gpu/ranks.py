@@ -32,7 +32,10 @@ cluster: {log_level: warning}
 """
 QUESTIONS = ("Tell me a story about a little bird.", "What is 17 + 25?", "Sort 31, 52, 17.",
              "What is the capital of France?")
-TOKENS = "48"
+TOKENS = "16"
+# Ranks that share a card exchange by sockets of this machine.
+NCCL = {"NCCL_SOCKET_IFNAME": "lo", "NCCL_NET": "Socket", "NCCL_IB_DISABLE": "1",
+        "NCCL_MNNVL_ENABLE": "0"}
 ANSWER_LIMIT_S = 60
 EPOCH_LIMIT_S = 60
 STOP_LIMIT_S = 20
@@ -57,7 +60,7 @@ class Ranks:
         self._target = self._ready(first).split()[1]
 
     def _start(self, *words: str) -> "subprocess.Popen[str]":
-        environment = os.environ | {"NCCL_HOSTID": f"rank-{self._started}"}
+        environment = os.environ | NCCL | {"NCCL_HOSTID": f"rank-{self._started}"}
         self._started += 1
         worker = subprocess.Popen(
             [self._program, *words, "--model", self._model, "--config", str(self._config)],

@@ -133,53 +133,53 @@ absl::Status RankExchange::Dispatch(DeviceStream stream, const DeviceDispatch& d
   CHECK(layer != parts_.moe_layers.end() && *layer == dispatch.layer);
   CHECK_EQ(static_cast<std::size_t>(layer - parts_.moe_layers.begin()), next_layer_);
   const RankMembership& epoch = *epoch_;
-  if (parts_.sender != nullptr) {
-    RETURN_IF_ERROR(parts_.sender->Pack(stream, dispatch, step_));
+  if (sender_ != nullptr) {
+    RETURN_IF_ERROR(sender_->Pack(stream, dispatch, step_));
   }
   if (exact()) {
     RETURN_IF_ERROR(TellCounts(stream));
-  } else if (parts_.host != nullptr) {
-    RETURN_IF_ERROR(parts_.host->ExpectSlots(step_));
+  } else if (host_ != nullptr) {
+    RETURN_IF_ERROR(host_->ExpectSlots(step_));
   }
-  if (parts_.sender != nullptr) {
+  if (sender_ != nullptr) {
     for (std::size_t d = 0; d < epoch.layout.expert_ranks().size(); ++d) {
-      parts_.sender->AddSends(static_cast<int>(d), epoch.layout.expert_ranks()[d], SentTo(d).rows,
-                              sends_);
+      sender_->AddSends(static_cast<int>(d), epoch.layout.expert_ranks()[d], SentTo(d).rows,
+                        sends_);
     }
   }
-  if (parts_.host != nullptr) {
+  if (host_ != nullptr) {
     std::int64_t first = 0;
     for (std::size_t a = 0; a < epoch.layout.attention_ranks().size(); ++a) {
       const std::int64_t rows = ReceivedFrom(a).rows;
-      parts_.host->AddReceives(epoch.layout.attention_ranks()[a], first, rows, receives_);
+      host_->AddReceives(epoch.layout.attention_ranks()[a], first, rows, receives_);
       first += rows;
     }
   }
   RETURN_IF_ERROR(Exchange(stream, "rows to their experts"));
-  return parts_.host != nullptr ? parts_.host->Compute(stream, dispatch.layer) : absl::OkStatus();
+  return host_ != nullptr ? host_->Compute(stream, dispatch.layer) : absl::OkStatus();
 }
 
 absl::StatusOr<DeviceExpertOutputs> RankExchange::Collect(DeviceStream stream) {
   const RankMembership& epoch = *epoch_;
-  if (parts_.host != nullptr) {
+  if (host_ != nullptr) {
     std::int64_t first = 0;
     for (std::size_t a = 0; a < epoch.layout.attention_ranks().size(); ++a) {
       const std::int64_t pairs = ReceivedFrom(a).pairs;
-      parts_.host->AddSends(epoch.layout.attention_ranks()[a], first, pairs, sends_);
+      host_->AddSends(epoch.layout.attention_ranks()[a], first, pairs, sends_);
       first += pairs;
     }
   }
-  if (parts_.sender != nullptr) {
+  if (sender_ != nullptr) {
     std::int64_t first = 0;
     for (std::size_t d = 0; d < epoch.layout.expert_ranks().size(); ++d) {
       const std::int64_t pairs = SentTo(d).pairs;
-      parts_.sender->AddReceives(epoch.layout.expert_ranks()[d], first, pairs, receives_);
+      sender_->AddReceives(epoch.layout.expert_ranks()[d], first, pairs, receives_);
       first += pairs;
     }
   }
   RETURN_IF_ERROR(Exchange(stream, "outputs of experts"));
   ++next_layer_;
-  return parts_.sender != nullptr ? parts_.sender->outputs() : DeviceExpertOutputs();
+  return sender_ != nullptr ? sender_->outputs() : DeviceExpertOutputs();
 }
 
 absl::Status RankExchange::End(DeviceStream stream) {
@@ -194,7 +194,7 @@ absl::Status RankExchange::End(DeviceStream stream) {
   }
   CHECK_LT(ended_.size(), kMostSteps);
   constexpr std::int64_t kBytes = sizeof(std::int32_t);
-  std::int32_t* const on_device = parts_.sender->overflow();
+  std::int32_t* const on_device = sender_->overflow();
   std::int32_t* const on_host = host_memory_.overflow + next_overflow_;
   RETURN_IF_ERROR(
       ToStatus(parts_.gpu.CopyOut(stream, on_host, on_device, kBytes), "whether all rows fit"));
@@ -228,34 +228,34 @@ absl::Status RankExchange::TellCounts(DeviceStream stream) {
   auto* const received = reinterpret_cast<RankCounts*>(received_on_device_.data());
   const auto destinations = static_cast<std::int64_t>(epoch.layout.expert_ranks().size());
   const auto sources = static_cast<std::int64_t>(epoch.layout.attention_ranks().size());
-  if (parts_.sender != nullptr) {
-    std::int32_t* counts = parts_.sender->counts();
+  if (sender_ != nullptr) {
+    std::int32_t* counts = sender_->counts();
     for (const int peer : epoch.layout.expert_ranks()) {
       sends_.push_back({.peer = peer, .data = counts, .bytes = kBytes});
       counts += 2;
     }
   }
-  if (parts_.host != nullptr) {
+  if (host_ != nullptr) {
     RankCounts* to = received;
     for (const int peer : epoch.layout.attention_ranks()) {
       receives_.push_back({.peer = peer, .data = to++, .bytes = kBytes});
     }
   }
   RETURN_IF_ERROR(Exchange(stream, "numbers of rows"));
-  if (parts_.sender != nullptr) {
-    RETURN_IF_ERROR(ToStatus(parts_.gpu.CopyOut(stream, host_memory_.sent, parts_.sender->counts(),
-                                                destinations * kBytes),
-                             "numbers of rows"));
+  if (sender_ != nullptr) {
+    RETURN_IF_ERROR(ToStatus(
+        parts_.gpu.CopyOut(stream, host_memory_.sent, sender_->counts(), destinations * kBytes),
+        "numbers of rows"));
   }
-  if (parts_.host != nullptr) {
+  if (host_ != nullptr) {
     RETURN_IF_ERROR(
         ToStatus(parts_.gpu.CopyOut(stream, host_memory_.received, received, sources * kBytes),
                  "numbers of rows"));
   }
   RETURN_IF_ERROR(parts_.stream.Synchronize());
   RETURN_IF_ERROR(CheckHealth());
-  if (parts_.host == nullptr) return absl::OkStatus();
-  return parts_.host->ExpectExactly(
+  if (host_ == nullptr) return absl::OkStatus();
+  return host_->ExpectExactly(
       stream, absl::MakeConstSpan(host_memory_.received, static_cast<std::size_t>(sources)));
 }
 

@@ -63,8 +63,8 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   // as it is in no other one. Errors: those of CheckMembership and RankEpochs::Prepare.
   [[nodiscard]] absl::Status Prepare(RankMembership membership);
   // Whether it could take part. Errors: InvalidArgument for more ranks than there is room for, or
-  // another number than the communicator's, and for a role that this rank was not made for; those
-  // of RowSender::Check and RowHost::Check.
+  // another number than the communicator's, and for a role that this rank was not made for (one of
+  // its two it may lack); those of RowSender::Check and RowHost::Check.
   [[nodiscard]] absl::Status CheckMembership(const RankMembership& membership) const;
   // From the control plane: all epochs before `next` are over. When this returns none of their
   // steps is confirmed or begun any more; nothing is aborted.
@@ -145,6 +145,8 @@ class RankExchange final : public DeviceExchange, private RankEngine {
   RankEpochs epochs_;
 
   // The engine thread's.
+  RowSender* sender_ = nullptr;  // what takes part in the epoch, as the next one
+  RowHost* host_ = nullptr;
   std::optional<RankMembership> epoch_;  // none: never entered, or left
   absl::Status entered_;                 // or why it cannot take part in the epoch
   absl::Status failure_;                 // why it can go on no more

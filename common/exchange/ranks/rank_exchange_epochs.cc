@@ -27,14 +27,15 @@ absl::Status RankExchange::CheckMembership(const RankMembership& epoch) const {
         absl::StrCat(layout.size(), " ranks with a communicator of ", epoch.communicator->size()));
   }
   const int rank = epoch.communicator->rank();
+  const int attention = IndexOf(layout.attention_ranks(), rank);
   const int destination = IndexOf(layout.expert_ranks(), rank);
-  if ((IndexOf(layout.attention_ranks(), rank) >= 0) != (parts_.sender != nullptr) ||
-      (destination >= 0) != (parts_.host != nullptr)) {
+  if ((attention >= 0 && parts_.sender == nullptr) ||
+      (destination >= 0 && parts_.host == nullptr)) {
     return absl::InvalidArgumentError(absl::StrCat("rank ", rank, " has another role in epoch ",
                                                    epoch.epoch, " than it was made for"));
   }
-  if (parts_.sender != nullptr) RETURN_IF_ERROR(parts_.sender->Check(layout));
-  return parts_.host != nullptr ? parts_.host->Check(layout, destination) : absl::OkStatus();
+  if (attention >= 0) RETURN_IF_ERROR(parts_.sender->Check(layout));
+  return destination >= 0 ? parts_.host->Check(layout, destination) : absl::OkStatus();
 }
 
 absl::Status RankExchange::Prepare(RankMembership membership) {
@@ -95,12 +96,12 @@ absl::Status RankExchange::LetGo() {
 
 absl::Status RankExchange::UseLayout(const RankMembership& epoch) {
   const RankLayout& layout = epoch.layout;
-  const int rank = epoch.communicator->rank();
-  if (parts_.host != nullptr) {
-    RETURN_IF_ERROR(parts_.host->Use(layout, IndexOf(layout.expert_ranks(), rank)));
-  }
-  if (parts_.sender == nullptr) return absl::OkStatus();
-  return parts_.sender->Use(layout, IndexOf(layout.attention_ranks(), rank));
+  const int attention = IndexOf(layout.attention_ranks(), epoch.communicator->rank());
+  const int destination = IndexOf(layout.expert_ranks(), epoch.communicator->rank());
+  sender_ = attention >= 0 ? parts_.sender : nullptr;
+  host_ = destination >= 0 ? parts_.host : nullptr;
+  if (host_ != nullptr) RETURN_IF_ERROR(host_->Use(layout, destination));
+  return sender_ != nullptr ? sender_->Use(layout, attention) : absl::OkStatus();
 }
 
 }  // namespace sextant
