@@ -296,7 +296,7 @@ void Coordinator::SayAlive(absl::Time now) {
 void Coordinator::UpdateDirectory() {
   const bool served =
       HasMember([](const Worker& worker) { return worker.holds() && worker.started; });
-  if (!served) lost_epoch_ = newest_;
+  if (!served) lost_epoch_ = epoch_;
   std::vector<AttentionWorkerInfo> ready;
   for (const auto& [id, worker] : workers_) {
     if (!worker.attends() || worker.leaving) continue;

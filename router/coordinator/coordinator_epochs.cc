@@ -35,6 +35,7 @@ void Coordinator::Advance() {
   if (is_over(EpochChange::Phase::kPrepare)) StartCommit();
   if (is_over(EpochChange::Phase::kCommit)) StartRetire();
   if (is_over(EpochChange::Phase::kRetire)) FinishChange();
+  if (clock_.Now() - first_hello_ >= config_.return_limit) MeetReturned();
   LetGo();
   // Whoever comes back is halted then.
   if (is_broken_) is_broken_ = HasMember([](const Worker& worker) { return worker.is_rank(); });
@@ -83,7 +84,8 @@ bool Coordinator::IsFirstEpochDue(absl::Time now) const {
   const auto experts = static_cast<int>(Candidates().size());
   const absl::Duration waited = now - first_hello_;
   if (experts < config_.expected_expert_workers && waited < config_.expected_limit) return false;
-  if (!IsEveryHolderBack() && waited < config_.return_limit) return false;
+  const bool are_back = has_met_returned_ || IsEveryHolderBack();
+  if (!are_back && waited < config_.return_limit) return false;
   return IsSettled(now);
 }
 

@@ -35,9 +35,9 @@ void Coordinator::BreakEpoch() {
   retry_at_ = absl::InfinitePast();
 }
 
-// When the first change of this router's life begins. The ranks of the newest epoch that anybody
-// held may have come back, all of them, with nothing else begun: then it goes on. Else nobody knows
-// what they are in.
+// When the first change of this router's life begins, or whoever returns has had the time to. The
+// ranks of the newest epoch that anybody held may have come back, all of them, with nothing else
+// begun: then it goes on. Else nobody knows what they are in.
 void Coordinator::MeetReturned() {
   if (has_met_returned_ || !AreRanks()) return;
   has_met_returned_ = true;
@@ -67,8 +67,12 @@ void Coordinator::MeetReturned() {
 
 // One that joins may be in an epoch that the others have left, or are in without it.
 void Coordinator::HaltIfLate(Worker& worker) {
-  const std::uint64_t newest = worker.hello.newest_epoch();
-  if (has_met_returned_ && worker.is_rank() && newest != 0) Halt(worker, newest + 1);
+  const std::uint64_t newest = std::max(worker.hello.newest_epoch(), worker.held_epoch);
+  if (!has_met_returned_ || !worker.is_rank() || newest == 0) return;
+  // To it the number of the change that is to follow is that of another epoch.
+  const bool halts = change_.has_value() && change_->phase == EpochChange::Phase::kHalt;
+  if (halts && newest >= change_->number) change_->number = ++newest_;
+  Halt(worker, newest + 1);
 }
 
 // Until it has answered, the rank takes part in nothing; the phase in which all are halted waits.
@@ -121,8 +125,6 @@ bool Coordinator::FinishHalt() {
     AbandonChange("workers are missing");
     return false;
   }
-  // Somebody may have joined who knows of a higher one.
-  if (newest_ > change_->number) change_->number = ++newest_;
   return true;
 }
 

@@ -305,6 +305,24 @@ TEST_F(CoordinatorLostRankTest, OfTheLastThatHoldsExpertsHaltsTheOthersWhichWait
   cluster_.CheckSteady();
 }
 
+TEST_F(CoordinatorLostRankTest, HoldersThatJoinWhileAllAreHaltedAreInTheEpochThatFollows) {
+  StartRanks({"a0", "a1", "e0"});
+  Die("e0");
+  cluster_.HearOfEnds();
+  EXPECT_THAT(cluster_.directory(), IsEmpty());
+  DeliverAllBut("a1");
+  AddRank("e1");
+  DeliverAll("e1");
+  cluster_.Pass(absl::Milliseconds(20));
+  DeliverAll("e1");  // its first heartbeat
+  EXPECT_EQ(cluster_.Status().phase(), "halt");
+  cluster_.DeliverEverything();
+  EXPECT_EQ(RanksBy("a0"), "a0* a1* e1");
+  EXPECT_EQ(cluster_.Status().epoch(), 2U);
+  EXPECT_THAT(cluster_.directory(), ElementsAre("a0", "a1"));
+  cluster_.CheckSteady();
+}
+
 TEST_F(CoordinatorLostRankTest, ALateAnswerToAnOlderHaltCountsForNothing) {
   StartRanks({"c0", "c1", "c2"});
   Die("c0");

@@ -244,6 +244,22 @@ TEST_F(CoordinatorRanksTest, ANewRouterHaltsThoseThatMayHaveEnteredAFirstEpoch) 
   cluster_.CheckSteady();
 }
 
+TEST_F(CoordinatorRanksTest, ANewRouterHaltsThoseForWhomNoEpochCanFollow) {
+  StartRanks({"a0", "e0"});
+  Die("e0");
+  cluster_.RestartRouter();
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_EQ(Entered("a0"), 1U);  // e0 may come back yet
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_EQ(Entered("a0"), 0U);
+  EXPECT_EQ(cluster_.Status().phase(), "waiting for workers");
+  AddRank("e1");
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_EQ(RanksBy("a0"), "a0* e1");
+  EXPECT_EQ(Halts(), 1);
+  cluster_.CheckSteady();
+}
+
 TEST_F(CoordinatorRanksTest, OneThatComesBackLateIsHaltedAlone) {
   StartRanks({"a0", "a1", "e0"});
   cluster_.worker("a1").frozen = true;
