@@ -195,6 +195,8 @@ std::string Coordinator::CauseOfChange() const {
 
 void Coordinator::BeginChange() {
   MeetReturned();
+  // Who has come back may have to halt first.
+  if (!is_broken_ && !CanPlace()) return;
   const bool by_settings = IsCalm();  // there is no other reason
   EpochChange& change = change_.emplace();
   change.number = ++newest_;
@@ -254,8 +256,9 @@ void Coordinator::OnPrepared(Worker& worker, const v1::Prepared& prepared) {
   }
   ++worker.failures;
   AbandonChange(absl::StrCat(worker.id(), ": ", prepared.error()));
-  retry_at_ = clock_.Now() + config_.retry_pause * (1 << std::min(worker.failures - 1, 10));
-  if (worker.failures >= config_.most_failures) {
+  retry_at_ = clock_.Now() + config_.retry_pause * (1 << std::min(worker.failures - 1, 5));
+  // A rank of the epoch in force computes well; without it the others could not.
+  if (worker.failures >= config_.most_failures && !ranks_.contains(worker.id())) {
     Remove(worker.id(),
            absl::UnavailableError(absl::StrCat("could not prepare ", worker.failures,
                                                " epochs in a row, at last: ", prepared.error())));
@@ -361,7 +364,13 @@ void Coordinator::EndOverdueAnswers(absl::Time now) {
   const absl::Status status = absl::AbortedError(
       absl::StrCat("did not ", PhaseName(change_->phase), " epoch ", change_->number, " within ",
                    absl::FormatDuration(change_->deadline - change_->phase_began)));
-  const std::set<std::string> overdue = change_->pending;
+  std::set<std::string> overdue = change_->pending;
+  if (change_->phase == EpochChange::Phase::kPrepare && !ranks_.empty()) {
+    // Ranks prepare together: those of the epoch in force wait for one that has come anew.
+    std::erase_if(overdue, [this](const std::string& id) { return ranks_.contains(id); });
+    AbandonChange(std::string(status.message()));
+    retry_at_ = now + config_.retry_pause;
+  }
   for (const std::string& id : overdue) Remove(id, status);
 }
 

@@ -145,7 +145,13 @@ void Coordinator::HaltWhoMayHaveEntered() {
 bool Coordinator::MayRankGo(const Worker& worker) const {
   if (worker.started && worker.attends() && !worker.is_drained()) return false;
   if (change_.has_value() || is_broken_ || worker.halting != 0) return false;
-  if (!CanPlace()) return true;  // no epoch can follow
+  if (!CanPlace()) {
+    // No epoch can follow, so the sequences of all that leave end first.
+    return std::none_of(ranks_.begin(), ranks_.end(), [this](const std::string& id) {
+      const Worker& other = workers_.at(id);
+      return other.leaving && other.attends() && !other.is_drained();
+    });
+  }
   const bool may_be_in_one = !has_met_returned_ && worker.hello.newest_epoch() != 0;
   return !may_be_in_one && !ranks_.contains(worker.id());
 }
