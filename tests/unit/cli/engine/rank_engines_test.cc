@@ -4,12 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <future>
 #include <memory>
-#include <mutex>
 #include <numeric>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -63,7 +62,6 @@ class Served {
     thread_.emplace(engine_,
                     EngineThread::Options{
                         .idle_wait = wait_.has_value() ? &*wait_ : nullptr,
-                        .on_step = [this](const auto& report) { Note(report.status); },
                         .on_failure = [](const absl::Status& status) { ADD_FAILURE() << status; }});
     auto stream = thread_->Open(listener_);
     EXPECT_TRUE(stream.ok()) << stream.status();
@@ -96,7 +94,12 @@ class Served {
     return listener_->heard().ids[sequence];
   }
   [[nodiscard]] bool IsIdle() { return thread_->WaitIdle(absl::Seconds(30)); }
-  void WaitForUnavailableStep() { unavailable_.get_future().wait(); }
+  // Until the engine has so many sequences.
+  void WaitForSequences(std::int64_t count) const {
+    while (thread_->stats().waiting + thread_->stats().running != count) {
+      std::this_thread::yield();
+    }
+  }
   // And what the stream was told.
   [[nodiscard]] absl::Status Stop() {
     thread_->Stop();
@@ -104,13 +107,6 @@ class Served {
   }
 
  private:
-  void Note(const absl::Status& status) {
-    if (!absl::IsUnavailable(status)) return;
-    std::call_once(once_, [this] { unavailable_.set_value(); });
-  }
-
-  std::once_flag once_;
-  std::promise<void> unavailable_;
   std::optional<RankWait> wait_;
   Engine engine_;
   std::shared_ptr<RecordingListener> listener_ = std::make_shared<RecordingListener>();
@@ -193,7 +189,7 @@ TEST_F(RankEnginesTest, WithoutAnEpochStreamsAreStillServed) {
   Served served(ranks, 0, config_);
   served.Ask(0, asked[0]);
   served.Ask(1, asked[1]);
-  served.WaitForUnavailableStep();
+  served.WaitForSequences(2);
   served.Cancel(0);
   served.Cancel(1);
   EXPECT_TRUE(served.IsIdle());
@@ -207,6 +203,7 @@ TEST_F(RankEnginesTest, WithoutAnEpochStreamsAreStillServed) {
   // A rank at the gate can be stopped, with and without sequences.
   ranks.EndBefore(2, {0});
   served.Ask(4, asked[0]);
+  served.WaitForSequences(1);
   EXPECT_TRUE(absl::IsUnavailable(served.Stop()));
 }
 
