@@ -41,9 +41,10 @@ void Coordinator::BreakEpoch() {
 void Coordinator::MeetReturned() {
   if (has_met_returned_ || !AreRanks()) return;
   has_met_returned_ = true;
+  // Another router may have given the same number to another epoch, when nobody knew of this one.
   const auto holds_newest = [this](const Worker& worker) {
-    return worker.held_epoch == returned_.epoch() &&
-           worker.hello.newest_epoch() == returned_.epoch();
+    return worker.hello.newest_epoch() == returned_.epoch() &&
+           worker.hello.holding().SerializeAsString() == returned_.SerializeAsString();
   };
   const auto& placed = returned_.ranks();
   const bool goes_on =

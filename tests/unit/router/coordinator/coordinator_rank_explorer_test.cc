@@ -104,7 +104,11 @@ class RankExplorer {
     } else if (kind < 22) {
       worker->fails_to_prepare = !worker->fails_to_prepare;
     } else if (kind < 24) {
-      worker->running = worker->running == 0 && worker->attends() ? 1 : 0;
+      // Sequences come to those that may be given some.
+      const std::vector<std::string> ready = cluster_.directory();
+      const bool may_run =
+          std::find(ready.begin(), ready.end(), worker->hello.worker_id()) != ready.end();
+      worker->running = worker->running == 0 && may_run ? 1 : 0;
     } else if (kind < 25) {
       static_cast<void>(cluster_.coordinator().Drain(worker->hello.worker_id()));
     } else if (kind < 27) {

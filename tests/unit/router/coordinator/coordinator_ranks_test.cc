@@ -244,6 +244,27 @@ TEST_F(CoordinatorRanksTest, ANewRouterHaltsThoseThatMayHaveEnteredAFirstEpoch) 
   cluster_.CheckSteady();
 }
 
+TEST_F(CoordinatorRanksTest, AnotherEpochOfTheSameNumberIsNotTheOneThatIsKept) {
+  StartRanks({"c0", "c1"});
+  // Of a time of which nobody else knows.
+  SimulatedWorker& old = AddRank("e0");
+  v1::Placement& holding = *old.outbox.front().mutable_hello()->mutable_holding();
+  holding.set_epoch(1);
+  holding.add_ranks()->set_worker_id("a9");
+  old.outbox.front().mutable_hello()->set_newest_epoch(1);
+  const v1::WorkerMessage hello = old.outbox.front();
+  cluster_.RestartRouter();
+  for (auto& [id, worker] : cluster_.workers()) cluster_.Dial(worker);
+  old.outbox.front() = hello;
+  RunUntil("prepare");
+  EXPECT_EQ(Halts(), 0);
+  EXPECT_EQ(cluster_.Status().change().participants(), 2);  // e0 is halted meanwhile
+  cluster_.Run(absl::Seconds(1));
+  EXPECT_EQ(old.rank.halted_before, 2U);
+  EXPECT_EQ(RanksBy("c0"), "c0* c1* e0");
+  cluster_.CheckSteady();
+}
+
 TEST_F(CoordinatorRanksTest, ANewRouterHaltsThoseForWhomNoEpochCanFollow) {
   StartRanks({"a0", "e0"});
   Die("e0");
