@@ -203,6 +203,7 @@ void SimulatedCluster::CheckRanks(const v1::Placement& placement) {
 // With the prepare that is sent, the worker aborts what it was halted in.
 void SimulatedCluster::CheckAborts(const SimulatedWorker& worker) {
   for (const std::uint64_t epoch : worker.rank.communicators) {
+    const std::string own = worker.rank.epochs.at(epoch).SerializeAsString();
     const auto& ranks = worker.rank.epochs.at(epoch).ranks();
     const bool is_whole = std::all_of(ranks.begin(), ranks.end(), [this](const auto& placed) {
       return IsMember(placed.worker_id());
@@ -211,7 +212,10 @@ void SimulatedCluster::CheckAborts(const SimulatedWorker& worker) {
     for (const v1::PlacedWorker& placed : ranks) {
       const auto other = workers_.find(placed.worker_id());
       if (other == workers_.end() || !IsMember(placed.worker_id())) continue;
-      if (other->second.rank.entered != epoch) continue;
+      const SimulatedRank& rank = other->second.rank;
+      if (rank.entered != epoch) continue;
+      // Where a router knew of none before it, the number may be that of another epoch.
+      if (rank.epochs.at(epoch).SerializeAsString() != own) continue;
       Violation(absl::StrCat(worker.hello.worker_id(), " is told to prepare while ",
                              placed.worker_id(), " waits in epoch ", epoch));
     }
