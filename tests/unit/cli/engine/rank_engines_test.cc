@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -80,20 +81,20 @@ class Served {
   }
   // Once it has ended.
   [[nodiscard]] Ids AnswerTo(std::uint64_t sequence) {
-    EXPECT_TRUE(listener_->WaitUntil(
-        [sequence](const Heard& heard) { return heard.ended.contains(sequence); }));
+    EXPECT_TRUE(
+        WaitUntil([sequence](const Heard& heard) { return heard.ended.contains(sequence); }));
     EXPECT_TRUE(listener_->heard().ended[sequence].ok());
     return listener_->heard().ids[sequence];
   }
   // Those that there are, once there are so many.
   [[nodiscard]] Ids FirstOf(std::uint64_t sequence, std::size_t tokens) {
-    EXPECT_TRUE(listener_->WaitUntil([sequence, tokens](const Heard& heard) {
+    EXPECT_TRUE(WaitUntil([sequence, tokens](const Heard& heard) {
       const auto found = heard.ids.find(sequence);
       return found != heard.ids.end() && found->second.size() >= tokens;
     }));
     return listener_->heard().ids[sequence];
   }
-  [[nodiscard]] bool IsIdle() { return thread_->WaitIdle(absl::Seconds(30)); }
+  [[nodiscard]] bool IsIdle() { return thread_->WaitIdle(kPatience * absl::Seconds(30)); }
   // Until the engine has so many sequences.
   void WaitForSequences(std::int64_t count) const {
     while (thread_->stats().waiting + thread_->stats().running != count) {
@@ -107,6 +108,15 @@ class Served {
   }
 
  private:
+  // An emulated step takes its time, above all on a machine that has other work.
+  static constexpr int kPatience = 10;  // times that of a listener
+  [[nodiscard]] bool WaitUntil(const std::function<bool(const Heard&)>& condition) {
+    for (int i = 0; i < kPatience; ++i) {
+      if (listener_->WaitUntil(condition)) return true;
+    }
+    return false;
+  }
+
   std::optional<RankWait> wait_;
   Engine engine_;
   std::shared_ptr<RecordingListener> listener_ = std::make_shared<RecordingListener>();
