@@ -15,6 +15,7 @@
 #include "common/membership/roles.h"
 #include "common/program/process.h"
 #include "common/program/stop_signals.h"
+#include "expert_worker/program/expert_settings.h"
 
 namespace sextant::cli {
 namespace {
@@ -92,27 +93,29 @@ absl::Status RunRank(const Flags& flags, const Config& config, StopSource& stop,
                              .expert_slots = static_cast<int>(config.engine.expert_slots),
                              .most_ranks = static_cast<int>(config.engine.most_ranks)};
   const std::string name = NameOf(flags);
-  const WorkerLife life = {.role = name.c_str(),
-                           .admin_port = config.attention_worker.admin_port,
-                           .cluster = config.cluster};
   AttentionWorker::Options options = AttentionOptions(flags.attention, config);
-  options.cache_tokens = config.engine.cache_tokens;
   if (device.role != v1::ROLE_EXPERT) {
+    options.cache_tokens = config.engine.cache_tokens;
     options.open_model = [device](const WorkerModelArgs& args) {
       return RankWorkerModel::Open(args, device);
     };
-    return RunWorker<AttentionWorker>(life, std::move(options), stop, on_ready);
+    return RunWorker<AttentionWorker>({.role = name.c_str(),
+                                       .admin_port = config.attention_worker.admin_port,
+                                       .cluster = config.cluster},
+                                      std::move(options), stop, on_ready);
   }
-  return RunWorker<ExpertRank>(life,
-                               {.model_dir = options.model_dir,
-                                .router_target = options.router_target,
-                                .listen = options.listen,
-                                .device = device,
-                                .threads = options.threads,
-                                .precision = options.precision,
-                                .max_batch_tokens = options.max_batch_tokens,
-                                .max_sequences = options.max_sequences},
-                               stop, on_ready);
+  const ExpertWorkerConfig own = ExpertSettings(flags.attention.worker, config);
+  return RunWorker<ExpertRank>(
+      {.role = name.c_str(), .admin_port = own.admin_port, .cluster = config.cluster},
+      {.model_dir = options.model_dir,
+       .router_target = options.router_target,
+       .listen = own.listen,
+       .device = device,
+       .threads = options.threads,
+       .precision = options.precision,
+       .max_batch_tokens = options.max_batch_tokens,
+       .max_sequences = options.max_sequences},
+      stop, on_ready);
 }
 
 absl::Status Run(const Flags& flags, StopSource& stop, const ReadyFunction& on_ready) {

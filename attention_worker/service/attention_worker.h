@@ -14,9 +14,8 @@
 //            The destructor does 2 to 4, after ending the membership without being drained if Leave
 //            has not been called.
 // Faults:    a model that can compute nothing any more (WorkerModel::Check: a GPU that is lost)
-// ends
-//            the process with status 1 before its sequences are told, so that routers take it for
-//            dead and replay them elsewhere.
+//            ends the process with status 1 before its sequences are told, so that routers take it
+//            for dead and replay them elsewhere.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,5 @@
 #include "cli/worker/expert_rank.h"
 
-#include <atomic>
 #include <cstdlib>
 #include <thread>
 #include <utility>

@@ -3,12 +3,10 @@
 //
 // Threads:   Start, Leave and the destructor belong to one thread.
 // Shutdown:  Leave: the coordinator moves every expert elsewhere, the other ranks go on without
-// this
-//            one; goodbye, and the membership ends. The destructor does the rest, after ending the
-//            membership without being drained if Leave has not been called: the thread's steps end,
-//            the streams to conductors, the server, the GPU's memory.
-// Faults:    a GPU that is lost ends the process with status 1, so that the others go on without
-// it.
+//            this one; goodbye, and the membership ends. The destructor does the rest, after ending
+//            the membership without being drained if Leave has not been called: the thread's steps
+//            end, the streams to conductors, the server, the GPU's memory.
+// Faults:    a GPU that is lost ends the process with status 1, so that the others go on.
 #pragma once
 
 #include <cstdint>

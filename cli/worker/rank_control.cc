@@ -14,6 +14,9 @@
 namespace sextant::cli {
 namespace {
 
+// That all ranks may take to load their experts and open a communicator; the coordinator gives up
+// earlier.
+constexpr absl::Duration kOpenTimeout = absl::Hours(1);
 // Beyond what the coordinator gives ranks to answer a halt.
 constexpr absl::Duration kHaltPatience = absl::Seconds(10);
 constexpr absl::Duration kStepPatience = absl::Seconds(2);
@@ -102,15 +105,12 @@ absl::StatusOr<std::shared_ptr<Communicator>> RankControl::OpenCommunicator(std:
   if (!BeginOpening(epoch)) return absl::CancelledError("there is a later epoch");
   absl::StatusOr<std::shared_ptr<Communicator>> opened =
       [&]() -> absl::StatusOr<std::shared_ptr<Communicator>> {
-    ASSIGN_OR_RETURN(const std::string id, link_.FetchId(epoch, options_.open_timeout));
+    ASSIGN_OR_RETURN(const std::string id, link_.FetchId(epoch, kOpenTimeout));
     // A communicator is of the GPU that the thread's last call was of.
     GpuInfo info;
     RETURN_IF_ERROR(ToStatus(rank_->stream().gpu().Describe(&info), "the GPU's properties"));
-    return options_.network.Open({.id = id,
-                                  .rank = rank,
-                                  .size = size,
-                                  .timeout = options_.open_timeout,
-                                  .cancelled = &cancelled_});
+    return options_.network.Open(
+        {.id = id, .rank = rank, .size = size, .timeout = kOpenTimeout, .cancelled = &cancelled_});
   }();
   EndOpening();
   return opened;

@@ -51,9 +51,6 @@ class RankControl {
     Logger log;
     // This rank can take part in no epoch any more, as far as it knows; on a thread of gRPC's.
     std::function<void(const absl::Status&)> on_broken;
-    // That all ranks may take to load their experts and open a communicator; the coordinator gives
-    // up earlier.
-    absl::Duration open_timeout = absl::Hours(1);
   };
 
   explicit RankControl(Options options);
@@ -71,8 +68,7 @@ class RankControl {
   // that the placement gives it; opens the communicator with the other ranks. Where the worker is
   // no rank of the placement it does the first alone.
   // Errors: InvalidArgument for a placement that makes no sense, Cancelled when a later one, or
-  // Halt
-  //         of a later epoch, came before all ranks had; those of DeviceRank::LoadExperts,
+  //         Halt of a later epoch, came before all ranks had; those of DeviceRank::LoadExperts,
   //         RankNetwork and RankExchange::Prepare.
   [[nodiscard]] absl::Status Prepare(const v1::Placement& placement, const std::string& worker_id);
   // Ends the epoch before between two steps, if it is conducted here; returns when this rank takes

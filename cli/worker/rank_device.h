@@ -26,7 +26,7 @@ using OpenNetwork = std::function<absl::StatusOr<std::unique_ptr<RankNetwork>>()
 
 struct RankDevice {
   v1::Role role = v1::ROLE_COLOCATED;
-  int gpu = 0;                    // its number, from 0
+  int gpu = 0;                    // its number, as OpenCuda counts
   std::int64_t memory_bytes = 0;  // of the GPU's; 0: what is free
   int expert_slots = 0;           // of one that holds experts: its room; 0: for all of the model
   int most_ranks = 8;             // of an epoch; the same for all ranks of a cluster

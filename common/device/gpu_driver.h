@@ -8,10 +8,9 @@
 // Capture:   between BeginCapture and EndCapture nothing put on the stream happens; it becomes a
 //            graph, whose launches do it with the same arguments as often as wanted.
 // Threads:   any, several at once: each has streams and events of its own, or takes turns. A
-// capture
-//            concerns the thread that has begun it, and ends there. All calls are of one GPU, as
-//            are the kernels that a thread launches after it: a thread calls the driver before its
-//            first launch.
+//            capture concerns the thread that has begun it, and ends there. All calls are of one
+//            GPU, as are the kernels that a thread launches after it: a thread calls the driver
+//            before its first launch.
 // Errors:    kOutOfMemory when memory is short; kDevice for what CUDA refuses, or for what went
 //            wrong earlier on a stream. The message is CUDA's.
 #pragma once

@@ -2,7 +2,7 @@
 
 #include "common/device/thread_pool.h"
 #include "common/program/worker_program.h"
-#include "common/rpc/unix_socket.h"
+#include "expert_worker/program/expert_settings.h"
 #include "expert_worker/service/expert_worker.h"
 
 namespace sextant {
@@ -11,12 +11,9 @@ namespace {
 constexpr char kRole[] = "expert_worker";
 
 absl::Status Run(const WorkerFlags& flags, StopSource& stop, const ReadyFunction& on_ready) {
-  ASSIGN_OR_RETURN(Config config, ReadWorkerConfig(flags));
+  ASSIGN_OR_RETURN(const Config config, ReadWorkerConfig(flags));
   RETURN_IF_ERROR(CheckSplitEngine(config.engine));
-  ExpertWorkerConfig& own = config.expert_worker;
-  LayOver(flags.program.admin_port, own.admin_port);
-  LayOver(flags.listen, own.listen);
-  if (own.listen.empty()) own.listen.push_back(OwnUnixTarget(flags.runtime_dir, "expert"));
+  const ExpertWorkerConfig own = ExpertSettings(flags, config);
   return RunWorker<ExpertWorker>(
       {.role = kRole, .admin_port = own.admin_port, .cluster = config.cluster},
       {.model_dir = flags.model,

@@ -32,8 +32,8 @@
 //          CoordinatorConfig), moves experts so that the workers' loads are even; membership
 //          changes go by the number of experts alone. The hottest experts may have a second holder.
 // Settings: those of placement may change at any time. If the epoch in force is not as they say,
-// the
-//          next one is due: what holds an expert keeps it as far as they allow, and copies follow.
+//          the next one is due: what holds an expert keeps it as far as they allow, and copies
+//          follow.
 //
 // Order:   with equal inputs and times, equal outputs: workers go by id, experts by number.
 // Threads: one thread makes every call, and `output` is called from within.

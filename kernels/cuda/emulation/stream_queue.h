@@ -8,8 +8,7 @@
 // Errors:    the first thing that goes wrong on a GPU is kept; from then on nothing happens there,
 //            and every call fails with it.
 // Threads:   one at a time for a queue and the moments put there; those of a GPU's other queues go
-// on
-//            meanwhile. Work runs on the thread that waits.
+//            on meanwhile. Work runs on the thread that waits.
 #pragma once
 
 #include <atomic>
