@@ -23,10 +23,11 @@
 // least, and its end is a last step of all. So one that leaves waits for an epoch without it; and
 // the death of any rank of the epoch in force, or while some have committed the next one, of
 // either, breaks it: the change under way is given up, and one begins with a halt of all ranks.
-// After it they are in no epoch, and wait together where workers for one are missing. A rank alone
-// is halted when it may be in an epoch that the others are not in: it was about to enter one that
-// was given up, or comes back after it was missed. A router that starts anew keeps the ranks' epoch
-// if all of its ranks come back and none has heard of a later one; else it begins with a halt.
+// After it they are in no epoch, and wait together where workers for one are missing. Nobody enters
+// an epoch before it is committed, so one that is given up while it is prepared needs no halt. A
+// rank alone is halted when it comes back after it was missed: it may be in an epoch that the
+// others are not in. A router that starts anew keeps the ranks' epoch if all of its ranks come back
+// and none has heard of a later one; else it begins with a halt.
 //
 // Load:    expert workers report rows by expert. Rebalance, asked for or by itself (see
 //          CoordinatorConfig), moves experts so that the workers' loads are even; membership
@@ -182,7 +183,6 @@ class Coordinator {
   void EndOverdueHalts(absl::Time now);
   void StartHalt();
   [[nodiscard]] bool FinishHalt();
-  void HaltWhoMayHaveEntered();
   [[nodiscard]] bool MayRankGo(const Worker& worker) const;
 
   // Load (coordinator_load.cc).

@@ -355,7 +355,6 @@ void Coordinator::AbandonChange(const std::string& why) {
                     why));
   change_status_ = ChangeStatus();
   change_status_.set_phase("given up");
-  if (change_->phase == EpochChange::Phase::kPrepare) HaltWhoMayHaveEntered();
   change_.reset();
 }
 

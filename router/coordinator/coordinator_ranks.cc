@@ -129,20 +129,6 @@ bool Coordinator::FinishHalt() {
   return true;
 }
 
-// A change is given up while it is prepared. Ranks that are in no epoch enter one as soon as it is
-// prepared.
-void Coordinator::HaltWhoMayHaveEntered() {
-  if (ranks_.empty()) {
-    is_broken_ = is_broken_ || !change_->ranks.empty();
-    return;
-  }
-  for (const std::string& id : change_->ranks) {
-    if (const auto found = workers_.find(id); found != workers_.end() && !ranks_.contains(id)) {
-      Halt(found->second, change_->number + 1);
-    }
-  }
-}
-
 bool Coordinator::MayRankGo(const Worker& worker) const {
   if (worker.started && worker.attends() && !worker.is_drained()) return false;
   if (change_.has_value() || is_broken_ || worker.halting != 0) return false;

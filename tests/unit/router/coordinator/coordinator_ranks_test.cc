@@ -232,11 +232,10 @@ TEST_F(CoordinatorRanksTest, ANewRouterHaltsWhereALaterEpochWasBegun) {
   cluster_.CheckSteady();
 }
 
-TEST_F(CoordinatorRanksTest, ANewRouterHaltsThoseThatMayHaveEnteredAFirstEpoch) {
+TEST_F(CoordinatorRanksTest, ANewRouterHaltsThoseThatHaveHeardOfAFirstEpoch) {
   for (const char* id : {"a0", "e0"}) AddRank(id);
   RunUntil("prepare");
   DeliverAll("a0");
-  EXPECT_EQ(Entered("a0"), 1U);  // and waits there
   cluster_.RestartRouter();
   cluster_.Run(absl::Seconds(2));
   EXPECT_EQ(Halts(), 1);

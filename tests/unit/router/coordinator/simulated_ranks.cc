@@ -1,6 +1,6 @@
 // Ranks of a SimulatedCluster. Their engines are in lockstep: an epoch is entered when it is
-// prepared, by those that are in none, and left after a last step, which its conductor says when it
-// commits the next one, and which takes all of its ranks.
+// committed, by those that are in none, and left after a last step, which its conductor says when
+// it commits the next one, and which takes all of its ranks.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -91,10 +91,6 @@ void SimulatedCluster::PrepareRank(SimulatedWorker& worker, const v1::Placement&
   rank.epochs[epoch] = placement;
   if (const v1::PlacedWorker* placed = FindRank(placement, worker.hello.worker_id())) {
     worker.held.insert(placed->experts().begin(), placed->experts().end());
-    if (rank.entered == 0) {
-      rank.entered = epoch;
-      rank.communicators.insert(epoch);
-    }
   }
   Answer(worker, answer);
 }
@@ -107,6 +103,10 @@ void SimulatedCluster::CommitRank(SimulatedWorker& worker, std::uint64_t epoch) 
   }
   rank.committing = epoch;
   rank.committing_for = worker.stream;
+  if (rank.entered == 0 && FindRank(rank.epochs.at(epoch), worker.hello.worker_id()) != nullptr) {
+    rank.entered = epoch;
+    rank.communicators.insert(epoch);
+  }
   const auto before = rank.epochs.find(rank.entered);
   if (rank.entered == epoch || before == rank.epochs.end()) return;
   if (ConductorOf(before->second) == worker.hello.worker_id()) {
