@@ -23,7 +23,7 @@ class WholeModel {
   [[nodiscard]] virtual StepModel& step_model() = 0;
   [[nodiscard]] virtual LatentCache& cache() = 0;
 
-  // The numeric profile: "cpu-avx512bf16", "cpu-avx2", "reference" or "cuda".
+  // The numeric profile: "cpu-avx512bf16", "cpu-avx512", "cpu-avx2", "reference" or "cuda".
   [[nodiscard]] virtual std::string profile() const = 0;
   // What computes, for people: "2 threads", or the name of a GPU.
   [[nodiscard]] virtual std::string device() const = 0;

@@ -35,12 +35,29 @@ double BestSeconds(int passes, Work work) {
   return best;
 }
 
+struct CountedLoop {
+  ProductLoop run;
+  std::int64_t flops_per_round;
+};
+
+CountedLoop LoopOf(Backend backend) {
+  switch (backend) {
+    case Backend::kReference:
+    case Backend::kCpuAvx2:
+      return {ProductAvx2, kFlopsPerRoundAvx2};
+    case Backend::kCpuAvx512:
+      return {ProductAvx512, kFlopsPerRoundAvx512};
+    case Backend::kCpuAvx512Bf16:
+      return {ProductAvx512Bf16, kFlopsPerRoundAvx512Bf16};
+  }
+  return {ProductAvx2, kFlopsPerRoundAvx2};
+}
+
 }  // namespace
 
 double MeasureProductFlopsPerSecond(Stream& stream) {
-  const bool dot = stream.backend() == Backend::kCpuAvx512Bf16;
-  const ProductLoop loop = dot ? ProductAvx512Bf16 : ProductAvx2;
-  const auto per_round = static_cast<double>(dot ? kFlopsPerRoundAvx512Bf16 : kFlopsPerRoundAvx2);
+  const auto [loop, flops_per_round] = LoopOf(stream.backend());
+  const auto per_round = static_cast<double>(flops_per_round);
   const auto rounds = static_cast<std::int64_t>(kProductTaskFlops / per_round);
   const std::int64_t tasks = kProductTasksPerThread * stream.pool().num_threads();
   std::atomic<float> sink = 0;

@@ -125,7 +125,7 @@ struct Avx512 {
                                         .step = 32,
                                         .value_bytes = 4,
                                         .accumulator_bytes = sizeof(__m512),
-                                        .block_values = 2048};
+                                        .block_values = 704};
   static constexpr int kVectorsPerStep = 2;  // even values, odd values
   static constexpr bool kKeepsPanel = true;
 

@@ -207,7 +207,8 @@ std::vector<PanelWorkspace> MakeWorkspaces(ScratchScope& scope, const PlannedPro
 const PanelKernels& PanelKernelsFor(Backend backend, Precision precision, DType weight,
                                     std::int64_t rows) {
   CHECK(backend != Backend::kReference);
-  const bool dot = precision == Precision::kBf16 && weight == DType::kBf16;
+  const bool dot =
+      backend == Backend::kCpuAvx512Bf16 && precision == Precision::kBf16 && weight == DType::kBf16;
   const auto& tiles = backend == Backend::kCpuAvx2 ? kPanelAvx2
                       : dot                        ? kPanelAvx512Bf16
                                                    : kPanelAvx512;

@@ -7,8 +7,9 @@ namespace sextant {
 MlaKernels KernelsFor(Backend backend, Precision precision, DType weight) {
   const bool round = precision == Precision::kBf16;
   if (backend == Backend::kCpuAvx2) return MlaKernelsAvx2(round);
-  CHECK(backend == Backend::kCpuAvx512Bf16);
-  return MlaKernelsAvx512(round, round && weight == DType::kBf16);
+  CHECK(backend != Backend::kReference);
+  const bool has_pairs = backend == Backend::kCpuAvx512Bf16 && weight == DType::kBf16;
+  return MlaKernelsAvx512(round, round && has_pairs);
 }
 
 LatentRows RowsOf(const LatentCacheView& cache, absl::Span<const std::int32_t> blocks,

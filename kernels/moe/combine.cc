@@ -62,6 +62,7 @@ RowsFunction FunctionFor(Backend backend) {
       return CombineReference;
     case Backend::kCpuAvx2:
       return CombineAvx2;
+    case Backend::kCpuAvx512:
     case Backend::kCpuAvx512Bf16:
       return CombineAvx512;
   }

@@ -58,6 +58,7 @@ RowsFunction FunctionFor(Backend backend) {
       return TopkSoftmaxReference;
     case Backend::kCpuAvx2:
       return TopkSoftmaxAvx2;
+    case Backend::kCpuAvx512:
     case Backend::kCpuAvx512Bf16:
       return TopkSoftmaxAvx512;
   }

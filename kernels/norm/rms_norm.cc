@@ -21,6 +21,7 @@ RowFunction RowFunctionOf(Backend backend) {
       return RmsNormRowReference;
     case Backend::kCpuAvx2:
       return RmsNormRowAvx2;
+    case Backend::kCpuAvx512:
     case Backend::kCpuAvx512Bf16:
       return RmsNormRowAvx512;
   }

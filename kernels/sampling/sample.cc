@@ -40,6 +40,7 @@ const RowPasses* PassesFor(Backend backend) {
       return nullptr;
     case Backend::kCpuAvx2:
       return &RowPassesAvx2();
+    case Backend::kCpuAvx512:
     case Backend::kCpuAvx512Bf16:
       return &RowPassesAvx512();
   }

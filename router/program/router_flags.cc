@@ -18,8 +18,9 @@ void AddRouterFlags(CLI::App& app, RouterFlags& flags) {
       ->check(Within(kWaitSecondsRange));
   app.add_option("--served-model-name", flags.served_model_name,
                  "What clients call the model [the name of its folder]");
-  app.add_option("--numeric-profile", flags.profile,
-                 "cpu-avx512bf16, cpu-avx2 or cuda, for every worker [the first worker's best]");
+  app.add_option(
+      "--numeric-profile", flags.profile,
+      "cpu-avx512bf16, cpu-avx512, cpu-avx2 or cuda, for every worker [the first worker's best]");
   app.add_option("--expert-workers", flags.expert_workers,
                  "Expert workers to wait for before experts are placed; 0: who comes first [0]")
       ->check(CLI::Range(0, 64));

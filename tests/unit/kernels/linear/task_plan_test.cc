@@ -44,7 +44,7 @@ TEST(TaskPlanTest, FewRowsAreOneTile) {
   const auto tile_rows = [](Backend backend, std::int64_t rows) {
     return PanelKernelsFor(backend, Precision::kBf16, DType::kBf16, rows).shape.tile_rows;
   };
-  for (const Backend backend : {Backend::kCpuAvx2, Backend::kCpuAvx512Bf16}) {
+  for (const Backend backend : {Backend::kCpuAvx2, Backend::kCpuAvx512, Backend::kCpuAvx512Bf16}) {
     for (std::int64_t rows = 1; rows <= 6; ++rows) EXPECT_GE(tile_rows(backend, rows), rows);
     EXPECT_EQ(tile_rows(backend, 1), tile_rows(backend, 512));
   }
