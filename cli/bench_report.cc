@@ -72,12 +72,13 @@ std::string ReportAsText(const BenchedEngine& engine, const BenchReport& report)
   std::string text = absl::StrFormat(
       "%s: %d layers, %.1fB parameters, %s\n%s, %s, %s\n"
       "ready %.2f s after start; %.0f MiB beyond the weights and the cached latents\n"
+      "of the mapped files %.0f%% are in huge pages\n"
       "decode B at C: B sequences, C tokens of context each\n\n"
       "                     tokens/s    ms/step     GB/s   GFLOP/s   floor   of the ceilings\n",
       engine.model_dir, engine.model.num_hidden_layers,
       static_cast<double>(ParameterCount(engine.model)) * 1e-9, DtypeName(engine.precision),
       ProcessorName(), engine.profile, engine.device, engine.ready_s,
-      static_cast<double>(report.memory_bytes) / (1 << 20));
+      static_cast<double>(report.memory_bytes) / (1 << 20), 100 * report.huge_file_share);
   for (const BenchResult& result : report.results) text += CaseLine(result);
   if (!engine.memory_table.empty()) absl::StrAppend(&text, "\n", engine.memory_table);
   for (const BenchResult& result : report.results) text += KernelTable(result);
@@ -110,6 +111,7 @@ std::string ReportAsJson(const BenchedEngine& engine, const BenchReport& report)
                                  {"device", engine.device},
                                  {"ready_s", engine.ready_s},
                                  {"memory_beyond_weights_and_cache_bytes", report.memory_bytes},
+                                 {"mapped_in_huge_pages", report.huge_file_share},
                                  {"cases", std::move(cases)}};
   return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cli/engine/process_status.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "kernels/ceiling/ceiling.h"
@@ -301,6 +302,7 @@ absl::StatusOr<BenchReport> RunEngineBench(
       }
       ASSIGN_OR_RETURN(const std::int64_t memory, engine.whole().WorkspaceBytes());
       report.memory_bytes = std::max(report.memory_bytes, memory);
+      ASSIGN_OR_RETURN(report.huge_file_share, HugeFileShare());
       ASSIGN_OR_RETURN(const Ceilings after, engine.whole().MeasureCeilings());
       const Ceilings ceiling = MeanOf(before, after);
       before = after;

@@ -54,6 +54,7 @@ struct BenchOptions {
 struct BenchReport {
   std::vector<BenchResult> results;
   std::int64_t memory_bytes = 0;  // at most, beyond mapped weights and the latents in the cache
+  double huge_file_share = 0;     // of the mapped files' pages that are in memory; 0 to 1
 };
 
 // Tokens of latent cache that the cases take.

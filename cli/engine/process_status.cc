@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/base/status.h"
 
 namespace sextant::cli {
 namespace {
@@ -30,6 +31,18 @@ std::string FieldOf(const std::string& text, absl::string_view name) {
     return std::string(absl::StripAsciiWhitespace(line));
   }
   return {};
+}
+
+// The field `name` of a file such as /proc/self/status: "NAME:    123 kB".
+absl::StatusOr<std::int64_t> BytesOf(const char* path, const std::string& text,
+                                     absl::string_view name) {
+  const std::string field = FieldOf(text, name);
+  absl::string_view number = field;
+  std::int64_t kilobytes = 0;
+  if (!absl::ConsumeSuffix(&number, " kB") || !absl::SimpleAtoi(number, &kilobytes)) {
+    return absl::UnavailableError(absl::StrCat(path, " has no ", name));
+  }
+  return kilobytes << 10;
 }
 
 }  // namespace
@@ -53,13 +66,18 @@ absl::StatusOr<double> SecondsSinceStart() {
 }
 
 absl::StatusOr<std::int64_t> AnonymousBytes() {
-  const std::string field = FieldOf(ReadProc("/proc/self/status"), "RssAnon");
-  absl::string_view number = field;
-  std::int64_t kilobytes = 0;
-  if (!absl::ConsumeSuffix(&number, " kB") || !absl::SimpleAtoi(number, &kilobytes)) {
-    return absl::UnavailableError("/proc/self/status has no RssAnon");
-  }
-  return kilobytes << 10;
+  constexpr const char* kStatus = "/proc/self/status";
+  return BytesOf(kStatus, ReadProc(kStatus), "RssAnon");
+}
+
+absl::StatusOr<double> HugeFileShare() {
+  constexpr const char* kMaps = "/proc/self/smaps_rollup";
+  const std::string text = ReadProc(kMaps);
+  ASSIGN_OR_RETURN(const std::int64_t resident, BytesOf(kMaps, text, "Rss"));
+  ASSIGN_OR_RETURN(const std::int64_t anonymous, BytesOf(kMaps, text, "Anonymous"));
+  ASSIGN_OR_RETURN(const std::int64_t huge, BytesOf(kMaps, text, "FilePmdMapped"));
+  if (resident <= anonymous) return 0;
+  return static_cast<double>(huge) / static_cast<double>(resident - anonymous);
 }
 
 std::string ProcessorName() {

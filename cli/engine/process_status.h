@@ -14,6 +14,10 @@ namespace sextant::cli {
 // Memory that belongs to this process alone: neither mapped files nor shared memory.
 [[nodiscard]] absl::StatusOr<std::int64_t> AnonymousBytes();
 
+// Of the file pages that are mapped into this process and in memory, the share in huge pages: 0 to
+// 1; 0 when there are none.
+[[nodiscard]] absl::StatusOr<double> HugeFileShare();
+
 // The processor's name, or "unknown processor".
 [[nodiscard]] std::string ProcessorName();
 

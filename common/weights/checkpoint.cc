@@ -118,6 +118,4 @@ std::vector<std::string> Checkpoint::Names() const {
 
 std::int64_t Checkpoint::tensor_count() const { return static_cast<std::int64_t>(tensors_.size()); }
 
-void Prefetch(const TensorView& tensor) { WillNeed(tensor.data, tensor.bytes); }
-
 }  // namespace sextant

@@ -67,7 +67,4 @@ class Checkpoint {
   std::uint64_t total_bytes_ = 0;
 };
 
-// Asks the kernel to read the tensor's pages ahead, and returns at once; never fails.
-void Prefetch(const TensorView& tensor);
-
 }  // namespace sextant

@@ -53,7 +53,6 @@ TEST(Checkpoint, FindsTensorsInPlace) {
   const Checkpoint moved = *std::move(opened);  // views stay valid
   EXPECT_EQ(std::memcmp(a->data, "abcdefghijkl", 12), 0);
   EXPECT_EQ(moved.Find("a", {2, 3})->data, a->data);
-  Prefetch(*a);
 }
 
 TEST(Checkpoint, OpensShardsWithAndWithoutTheIndex) {
