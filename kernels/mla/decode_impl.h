@@ -89,15 +89,20 @@ void PackRows(const PackRowsTask& task) {
   PackLanes<A>(task.rows, task.stride, task.count, UnitsOf<A>(task.cols), task.packed);
 }
 
-// The latents of `count` keys (a multiple of kHeight) as panels of values.
+// The latents of `count` keys (a multiple of kHeight) as panels of values. Column by column for a
+// few keys: panels lie pages apart, so a line that is not filled at once has left the L1 cache
+// before the next key comes.
 template <typename A>
 void PackValues(const float* const* rows, std::int64_t count, std::int64_t rank, float* panels) {
+  constexpr std::int64_t kKeys = 16;
   const std::int64_t panel_units = UnitsOf<A>(count);
-  for (std::int64_t s = 0; s < count; s += A::kPerUnit) {
-    float* unit = panels + s / A::kPerUnit * A::kHeight;
+  for (std::int64_t first = 0; first < count; first += kKeys) {
+    const std::int64_t last = count - first < kKeys ? count : first + kKeys;
     for (std::int64_t col = 0; col < rank; col += A::kLanes) {
-      float* panel = unit + col * panel_units;
-      A::JoinRows(rows + s, col, rank - col).StoreHalves(panel, panel + A::kHeight * panel_units);
+      for (std::int64_t s = first; s < last; s += A::kPerUnit) {
+        float* panel = panels + col * panel_units + s / A::kPerUnit * A::kHeight;
+        A::JoinRows(rows + s, col, rank - col).StoreHalves(panel, panel + A::kHeight * panel_units);
+      }
     }
   }
 }
@@ -201,6 +206,10 @@ void MergeSplits(const MergeTask& task) {
   }
 }
 
+// Rows of UV_h that are fetched into the L2 cache while this many before them are multiplied: the
+// tiles' rows are too short for the processor to see where they go on.
+constexpr std::int64_t kOutputsAhead = 8;
+
 // kRows rows of u times kOutputs rows of UV_h, by dot products along R.
 template <typename V, int kRows, int kOutputs, typename Value>
 void UnabsorbTile(const UnabsorbTask& task, std::int64_t row, std::int64_t output,
@@ -212,7 +221,11 @@ void UnabsorbTile(const UnabsorbTask& task, std::int64_t row, std::int64_t outpu
   std::int64_t r = 0;
   for (; r + V::kLanes <= task.rank; r += V::kLanes) {
     Array<V, kOutputs> weights;
-    for (int j = 0; j < kOutputs; ++j) weights[j] = V::Load(w + j * task.rank + r);
+    for (int j = 0; j < kOutputs; ++j) {
+      const Value* at = w + j * task.rank + r;
+      __builtin_prefetch(at + kOutputsAhead * task.rank, 0, 2);
+      weights[j] = V::Load(at);
+    }
     for (int i = 0; i < kRows; ++i) {
       const V x = V::Load(u + i * task.u_stride + r);
       for (int j = 0; j < kOutputs; ++j) sum[i][j] = V::Fma(x, weights[j], sum[i][j]);
@@ -253,7 +266,6 @@ void UnabsorbAll(const UnabsorbTask& task) {
 
 template <typename V>
 void Unabsorb(const UnabsorbTask& task) {
-  ReadThrough(task.uv.data, task.v * task.uv.cols * (task.uv.is_bf16 ? 2 : 4));
   if (task.uv.is_bf16) {
     UnabsorbAll<V, Bf16>(task);
   } else {
