@@ -80,6 +80,11 @@ def fetch(url, part, name):
                 file.write(block)
                 size += len(block)
                 progress.at(size, start + expected)
+            # Read again from the disk, for its checksum, it comes into memory in huge pages where the
+            # kernel has them; what was written stays there in small ones, which are slower to serve.
+            file.flush()
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         if size < start + expected:
             raise OSError(f"the connection ended at {size} of {start + expected} bytes")
 
