@@ -58,9 +58,9 @@ RankSender::Sizes DeviceRank::SenderSizes() const {
           .destinations = options_.most_ranks};
 }
 
-RankHost::Sizes DeviceRank::HostSizes() const {
-  return RankHost::SizesFor(model_, options_.most_ranks, options_.max_batch_tokens,
-                            options_.max_sequences);
+ReceivedRows::Sizes DeviceRank::HostSizes() const {
+  return ReceivedRows::SizesFor(model_, options_.most_ranks, options_.max_batch_tokens,
+                                options_.max_sequences);
 }
 
 absl::Status DeviceRank::MakePlan() {

@@ -80,7 +80,7 @@ class DeviceRank {
 
   [[nodiscard]] bool holds_experts() const { return options_.expert_slots > 0; }
   [[nodiscard]] RankSender::Sizes SenderSizes() const;
-  [[nodiscard]] RankHost::Sizes HostSizes() const;
+  [[nodiscard]] ReceivedRows::Sizes HostSizes() const;
   [[nodiscard]] absl::Status MakePlan();
   [[nodiscard]] absl::Status LoadAttention();
   [[nodiscard]] absl::Status MakeExperts();

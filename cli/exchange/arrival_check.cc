@@ -44,11 +44,11 @@ std::vector<std::int64_t> RowsFor(const ArrivalCheck& check, int attention, int 
 
 }  // namespace
 
-absl::Status CheckRows(const ArrivalCheck& check, const FixedHost& host, int rank) {
+absl::Status CheckRows(const ArrivalCheck& check, const ReceivedRows& received, int rank) {
   const std::int64_t hidden = check.model.hidden_size;
-  const absl::Span<const std::int64_t> first = host.first_rows();
+  const absl::Span<const std::int64_t> first = received.first_rows();
   ASSIGN_OR_RETURN(const std::vector<Bf16> came,
-                   Read(check.stream, host.rows(), first.back() * hidden));
+                   Read(check.stream, received.rows(), first.back() * hidden));
   const absl::Span<const int> senders = check.layout.attention_ranks();
   for (std::size_t a = 0; a < senders.size(); ++a) {
     const auto attention = static_cast<int>(a);

@@ -6,12 +6,12 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "cli/exchange/fixed_host.h"
 #include "cli/exchange/known_rows.h"
 #include "common/config/model_config.h"
 #include "common/device/gpu.h"
 #include "common/exchange/device_exchange.h"
 #include "common/exchange/ranks/rank_layout.h"
+#include "expert_worker/device/received_rows.h"
 
 namespace sextant::cli {
 
@@ -24,7 +24,8 @@ struct ArrivalCheck {
 };
 
 // The rows of every sender lie where the rank `rank` has received them.
-[[nodiscard]] absl::Status CheckRows(const ArrivalCheck& check, const FixedHost& host, int rank);
+[[nodiscard]] absl::Status CheckRows(const ArrivalCheck& check, const ReceivedRows& received,
+                                     int rank);
 
 // The outputs of every choice of the attention rank `attention` have come back.
 [[nodiscard]] absl::Status CheckOutputs(const ArrivalCheck& check,

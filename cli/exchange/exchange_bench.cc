@@ -168,9 +168,9 @@ absl::Status Runner::MakeHalves() {
   }
   if (destination_.has_value()) {
     const std::vector<Bf16> outputs = known_.Outputs(parts_.layout.role(rank_).experts);
-    ASSIGN_OR_RETURN(
-        host_, FixedHost::Create(stream_, parts_.kernels, parts_.model, outputs,
-                                 {.sources = senders, .rows = std::max(slot_rows, exact_rows)}));
+    ASSIGN_OR_RETURN(host_, FixedHost::Create(stream_, parts_.kernels, parts_.model, outputs,
+                                              ReceivedRows::SizesFor(parts_.model, senders,
+                                                                     exact_rows, slot_rows)));
   }
   return absl::OkStatus();
 }
@@ -228,7 +228,7 @@ absl::Status Runner::CheckArrivals(const ExchangeCase& of, const ExchangePattern
                               .known = known_,
                               .rows = of.rows};
   absl::Status status = absl::OkStatus();
-  if (host_ != nullptr) status = CheckRows(check, *host_, rank_);
+  if (host_ != nullptr) status = CheckRows(check, host_->received(), rank_);
   if (status.ok() && sent != nullptr) status = CheckOutputs(check, sent->outputs(), *attention_);
   // Whoever went on alone would wait for the others for ever.
   ASSIGN_OR_RETURN(const std::vector<std::int64_t> wrong, tally_->Gather(status.ok() ? 0 : 1));

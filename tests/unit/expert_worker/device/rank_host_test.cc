@@ -34,7 +34,7 @@ class RankHostTest : public DemoExpertsTest {
     MustLoad({9});
     stream_.emplace(*GpuStream::Create(gpu()));
     auto host = RankHost::Create(*stream_, kernels(), config_, *experts_,
-                                 RankHost::SizesFor(config_, 2, kRows, kRows));
+                                 ReceivedRows::SizesFor(config_, 2, kRows, kRows));
     ASSERT_TRUE(host.ok()) << host.status();
     host_ = *std::move(host);
     rows_ = NormalBf16(kRows * config_.hidden_size, 1.0, 1);
