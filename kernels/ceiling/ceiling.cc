@@ -56,13 +56,13 @@ CountedLoop LoopOf(Backend backend) {
 }  // namespace
 
 double MeasureProductFlopsPerSecond(Stream& stream) {
-  const auto [loop, flops_per_round] = LoopOf(stream.backend());
-  const auto per_round = static_cast<double>(flops_per_round);
+  const CountedLoop loop = LoopOf(stream.backend());
+  const auto per_round = static_cast<double>(loop.flops_per_round);
   const auto rounds = static_cast<std::int64_t>(kProductTaskFlops / per_round);
   const std::int64_t tasks = kProductTasksPerThread * stream.pool().num_threads();
   std::atomic<float> sink = 0;
   const double seconds = BestSeconds(kProductPasses, [&] {
-    stream.pool().ParallelFor(tasks, [&](std::int64_t, int) { sink = loop(rounds); });
+    stream.pool().ParallelFor(tasks, [&](std::int64_t, int) { sink = loop.run(rounds); });
   });
   return static_cast<double>(tasks * rounds) * per_round / seconds;
 }
