@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <set>
+#include <vector>
 
 namespace sextant {
 namespace {
@@ -21,6 +23,19 @@ TEST_F(ChooseBackendTest, NamesParseBack) {
 TEST_F(ChooseBackendTest, EnvironmentForcesALowerOne) {
   setenv("SEXTANT_BACKEND", "reference", 1);
   EXPECT_EQ(*ChooseBackend(), Backend::kReference);
+}
+
+TEST_F(ChooseBackendTest, TheLastOneIsTheBest) {
+  const std::vector<Backend> supported = SupportedBackends();
+  EXPECT_EQ(supported.front(), Backend::kReference);
+  EXPECT_EQ(std::set<Backend>(supported.begin(), supported.end()).size(), supported.size());
+  EXPECT_EQ(*ChooseBackend(), supported.back());
+}
+
+TEST_F(ChooseBackendTest, WithAvx512TheProcessorsMakerDecides) {
+  if (!Supports(Backend::kCpuAvx512Bf16)) GTEST_SKIP() << "this processor has no AVX-512 BF16";
+  const bool is_intel = __builtin_cpu_is("intel") != 0;
+  EXPECT_EQ(*ChooseBackend(), is_intel ? Backend::kCpuAvx512 : Backend::kCpuAvx512Bf16);
 }
 
 TEST_F(ChooseBackendTest, UnknownNameIsRefusedWithTheChoices) {
