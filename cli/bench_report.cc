@@ -66,19 +66,29 @@ nlohmann::json KernelsAsJson(const BenchResult& result) {
   return kernels;
 }
 
+nlohmann::json HugeFilesAsJson(const BenchReport& report) {
+  if (!report.huge_file_share.has_value()) return nullptr;
+  return *report.huge_file_share;
+}
+
+std::string HugeFilesAsText(const BenchReport& report) {
+  if (!report.huge_file_share.has_value()) return "";
+  return absl::StrFormat("\n%.0f%% of the mapped files in huge pages",
+                         100 * *report.huge_file_share);
+}
+
 }  // namespace
 
 std::string ReportAsText(const BenchedEngine& engine, const BenchReport& report) {
   std::string text = absl::StrFormat(
       "%s: %d layers, %.1fB parameters, %s\n%s, %s, %s\n"
-      "ready %.2f s after start; %.0f MiB beyond the weights and the cached latents\n"
-      "of the mapped files %.0f%% are in huge pages\n"
+      "ready %.2f s after start; %.0f MiB beyond the weights and the cached latents%s\n"
       "decode B at C: B sequences, C tokens of context each\n\n"
       "                     tokens/s    ms/step     GB/s   GFLOP/s   floor   of the ceilings\n",
       engine.model_dir, engine.model.num_hidden_layers,
       static_cast<double>(ParameterCount(engine.model)) * 1e-9, DtypeName(engine.precision),
       ProcessorName(), engine.profile, engine.device, engine.ready_s,
-      static_cast<double>(report.memory_bytes) / (1 << 20), 100 * report.huge_file_share);
+      static_cast<double>(report.memory_bytes) / (1 << 20), HugeFilesAsText(report));
   for (const BenchResult& result : report.results) text += CaseLine(result);
   if (!engine.memory_table.empty()) absl::StrAppend(&text, "\n", engine.memory_table);
   for (const BenchResult& result : report.results) text += KernelTable(result);
@@ -111,7 +121,7 @@ std::string ReportAsJson(const BenchedEngine& engine, const BenchReport& report)
                                  {"device", engine.device},
                                  {"ready_s", engine.ready_s},
                                  {"memory_beyond_weights_and_cache_bytes", report.memory_bytes},
-                                 {"mapped_in_huge_pages", report.huge_file_share},
+                                 {"mapped_in_huge_pages", HugeFilesAsJson(report)},
                                  {"cases", std::move(cases)}};
   return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }

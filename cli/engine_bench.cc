@@ -302,7 +302,7 @@ absl::StatusOr<BenchReport> RunEngineBench(
       }
       ASSIGN_OR_RETURN(const std::int64_t memory, engine.whole().WorkspaceBytes());
       report.memory_bytes = std::max(report.memory_bytes, memory);
-      ASSIGN_OR_RETURN(report.huge_file_share, HugeFileShare());
+      if (const auto share = HugeFileShare(); share.ok()) report.huge_file_share = *share;
       ASSIGN_OR_RETURN(const Ceilings after, engine.whole().MeasureCeilings());
       const Ceilings ceiling = MeanOf(before, after);
       before = after;

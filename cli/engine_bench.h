@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,8 @@ struct BenchOptions {
 struct BenchReport {
   std::vector<BenchResult> results;
   std::int64_t memory_bytes = 0;  // at most, beyond mapped weights and the latents in the cache
-  double huge_file_share = 0;     // of the mapped files' pages that are in memory; 0 to 1
+  // Of the mapped files' pages that are in memory, the share in huge pages; none: nobody says.
+  std::optional<double> huge_file_share;
 };
 
 // Tokens of latent cache that the cases take.
