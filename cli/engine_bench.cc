@@ -302,7 +302,6 @@ absl::StatusOr<BenchReport> RunEngineBench(
       }
       ASSIGN_OR_RETURN(const std::int64_t memory, engine.whole().WorkspaceBytes());
       report.memory_bytes = std::max(report.memory_bytes, memory);
-      if (const auto share = HugeFileShare(); share.ok()) report.huge_file_share = *share;
       ASSIGN_OR_RETURN(const Ceilings after, engine.whole().MeasureCeilings());
       const Ceilings ceiling = MeanOf(before, after);
       before = after;
@@ -317,6 +316,7 @@ absl::StatusOr<BenchReport> RunEngineBench(
           timed.seconds);
     }
   }
+  report.huge_file_share = HugeFileShare();
   for (std::size_t i = 0; i < options.cases.size(); ++i) {
     report.results.push_back(ResultOf(options.cases[i], samples[i]));
     report.results.back().kernels = std::move(kernels[i]);

@@ -63,21 +63,28 @@ v1::Role RoleOf(const Flags& flags) {
 
 std::string NameOf(const Flags& flags) { return flags.role + "_worker"; }
 
-absl::Status RunWhole(const Flags& flags, const Config& config, StopSource& stop,
-                      const ReadyFunction& on_ready) {
-  const WholeWorkerDevice device = {.choice = config.engine.device,
-                                    .memory_bytes = config.engine.device_memory_bytes,
-                                    .gpu = flags.gpu};
+// A worker whose model `open_model` makes: a whole one, or one that attends with several GPUs.
+absl::Status RunAttending(const Flags& flags, const Config& config, OpenWorkerModel open_model,
+                          StopSource& stop, const ReadyFunction& on_ready) {
   AttentionWorker::Options options = AttentionOptions(flags.attention, config);
   options.cache_tokens = config.engine.cache_tokens;
-  options.open_model = [device](const WorkerModelArgs& args) {
-    return OpenWholeWorkerModel(args, device);
-  };
+  options.open_model = std::move(open_model);
   const std::string name = NameOf(flags);
   return RunWorker<AttentionWorker>({.role = name.c_str(),
                                      .admin_port = config.attention_worker.admin_port,
                                      .cluster = config.cluster},
                                     std::move(options), stop, on_ready);
+}
+
+absl::Status RunWhole(const Flags& flags, const Config& config, StopSource& stop,
+                      const ReadyFunction& on_ready) {
+  const WholeWorkerDevice device = {.choice = config.engine.device,
+                                    .memory_bytes = config.engine.device_memory_bytes,
+                                    .gpu = flags.gpu};
+  return RunAttending(
+      flags, config,
+      [device](const WorkerModelArgs& args) { return OpenWholeWorkerModel(args, device); }, stop,
+      on_ready);
 }
 
 absl::Status RunRank(const Flags& flags, const Config& config, StopSource& stop,
@@ -92,18 +99,14 @@ absl::Status RunRank(const Flags& flags, const Config& config, StopSource& stop,
                              .memory_bytes = config.engine.device_memory_bytes,
                              .expert_slots = static_cast<int>(config.engine.expert_slots),
                              .most_ranks = static_cast<int>(config.engine.most_ranks)};
-  const std::string name = NameOf(flags);
-  AttentionWorker::Options options = AttentionOptions(flags.attention, config);
   if (device.role != v1::ROLE_EXPERT) {
-    options.cache_tokens = config.engine.cache_tokens;
-    options.open_model = [device](const WorkerModelArgs& args) {
-      return RankWorkerModel::Open(args, device);
-    };
-    return RunWorker<AttentionWorker>({.role = name.c_str(),
-                                       .admin_port = config.attention_worker.admin_port,
-                                       .cluster = config.cluster},
-                                      std::move(options), stop, on_ready);
+    return RunAttending(
+        flags, config,
+        [device](const WorkerModelArgs& args) { return RankWorkerModel::Open(args, device); }, stop,
+        on_ready);
   }
+  const std::string name = NameOf(flags);
+  const AttentionWorker::Options options = AttentionOptions(flags.attention, config);
   const ExpertWorkerConfig own = ExpertSettings(flags.attention.worker, config);
   return RunWorker<ExpertRank>(
       {.role = name.c_str(), .admin_port = own.admin_port, .cluster = config.cluster},

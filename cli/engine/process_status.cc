@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "common/base/status.h"
 
 namespace sextant::cli {
 namespace {
@@ -70,14 +69,14 @@ absl::StatusOr<std::int64_t> AnonymousBytes() {
   return BytesOf(kStatus, ReadProc(kStatus), "RssAnon");
 }
 
-absl::StatusOr<double> HugeFileShare() {
+std::optional<double> HugeFileShare() {
   constexpr const char* kMaps = "/proc/self/smaps_rollup";
   const std::string text = ReadProc(kMaps);
-  ASSIGN_OR_RETURN(const std::int64_t resident, BytesOf(kMaps, text, "Rss"));
-  ASSIGN_OR_RETURN(const std::int64_t anonymous, BytesOf(kMaps, text, "Anonymous"));
-  ASSIGN_OR_RETURN(const std::int64_t huge, BytesOf(kMaps, text, "FilePmdMapped"));
-  if (resident <= anonymous) return 0;
-  return static_cast<double>(huge) / static_cast<double>(resident - anonymous);
+  const auto resident = BytesOf(kMaps, text, "Rss");
+  const auto anonymous = BytesOf(kMaps, text, "Anonymous");
+  const auto huge = BytesOf(kMaps, text, "FilePmdMapped");
+  if (!resident.ok() || !anonymous.ok() || !huge.ok() || *resident <= *anonymous) return {};
+  return static_cast<double>(*huge) / static_cast<double>(*resident - *anonymous);
 }
 
 std::string ProcessorName() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -15,8 +16,8 @@ namespace sextant::cli {
 [[nodiscard]] absl::StatusOr<std::int64_t> AnonymousBytes();
 
 // Of the file pages that are mapped into this process and in memory, the share in huge pages: 0 to
-// 1; 0 when there are none.
-[[nodiscard]] absl::StatusOr<double> HugeFileShare();
+// 1. None where there are none, or the kernel does not say. Walks the page tables: milliseconds.
+[[nodiscard]] std::optional<double> HugeFileShare();
 
 // The processor's name, or "unknown processor".
 [[nodiscard]] std::string ProcessorName();

@@ -1,7 +1,5 @@
 #include "cli/exchange/fixed_host.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "common/base/status.h"
 #include "common/device/arena_carver.h"

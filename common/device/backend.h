@@ -2,9 +2,9 @@
 //
 // Each profile has its own fixed order of arithmetic: bits may differ between profiles, never
 // within one. kReference is the naive oracle of the tests. Of the two with AVX-512 one multiplies
-// pairs of bf16 values (vdpbf16ps), the other widens them to f32 and has fused multiply-adds: on
-// AMD's processors the pairs are twice as fast, on Intel's half as fast (a dot product of 32 pairs
-// takes two cycles, while two multiply-adds of 16 start in each).
+// pairs of bf16 values (vdpbf16ps), the other widens them to f32 and has fused multiply-adds: the
+// pairs are twice as fast on AMD's Zen 4 and half as fast on Intel's Emerald Rapids
+// (docs/decisions/0011-two-profiles-of-avx512.md).
 #pragma once
 
 #include <cstdint>
